@@ -1,0 +1,1 @@
+//! The application: one home folder, its models, runs and events. Each stage is one function.

@@ -1,0 +1,1 @@
+//! Prompts and the trades over anything that generates text.

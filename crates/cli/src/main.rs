@@ -1,0 +1,3 @@
+//! The shuyuan binary: arguments in, exit code out.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Generation: key-value cache, sampling, the loop. Ids in, ids out; never sees text.

@@ -1,0 +1,1 @@
+//! The decoder: configuration, layers, checkpoints, and what can be seen inside.

@@ -1,0 +1,1 @@
+//! HTTP API and web app: a thin face over the academy.

@@ -1,0 +1,1 @@
+//! Where bytes live: atomic publication of files and folders, checksums, locks.

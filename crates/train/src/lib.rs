@@ -1,0 +1,1 @@
+//! Losses, optimizers, schedules, the trainer and its records.
