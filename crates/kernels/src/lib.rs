@@ -2,6 +2,23 @@
 
 #![expect(unsafe_code, reason = "SIMD intrinsics and disjoint writes from several threads")]
 
+mod add;
+mod attention;
+mod embedding;
+mod linear_cross_entropy;
 mod matmul;
+mod optim;
+mod rms_norm;
+mod split;
+mod swiglu;
 
+pub use add::add;
+pub use attention::{
+    AttentionShape, attention, attention_backward, attention_decode, qk_norm_rope, qk_norm_rope_backward,
+};
+pub use embedding::{embedding, embedding_backward};
+pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::{Mat, MatMut, Precision, matmul, matmul_serial};
+pub use optim::{adamw, muon, sum_of_squares};
+pub use rms_norm::{rms_norm, rms_norm_backward};
+pub use swiglu::{swiglu, swiglu_backward};

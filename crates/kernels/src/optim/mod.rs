@@ -1,0 +1,9 @@
+//! Optimizer steps, in place, and the norm of the gradients that clips them.
+
+mod adamw;
+mod muon;
+mod sum_of_squares;
+
+pub use adamw::adamw;
+pub use muon::muon;
+pub use sum_of_squares::sum_of_squares;
