@@ -1,6 +1,27 @@
 //! C = A·B and C += A·B, in f32 or in bf16 with f32 accumulation.
+//!
+//! Run-time paths, fastest first: AMX (bf16), AVX-512 BF16, AVX-512, AVX2, plain Rust (NEON on aarch64).
+//! A path without bf16 arithmetic rounds the factors and multiplies them in f32. The hardware's bf16
+//! instructions take denormals for zero.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod blocked;
+mod buffer;
+mod few_rows;
+mod kernel;
+mod pack;
+#[cfg(target_arch = "x86_64")]
+mod pack_avx512;
+mod portable;
+#[cfg(test)]
 mod scalar;
+#[cfg(test)]
+mod tests;
+
+use kernel::{Kernel, Path};
 
 /// What a product is multiplied in. Sums are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,15 +85,87 @@ impl<'a> MatMut<'a> {
     }
 }
 
+/// Products below this many multiplications run on the calling thread: waking others takes longer.
+const PARALLEL_FROM: usize = 1 << 21;
+
 /// `c = a · b`, or `c += a · b` with `accumulate`, on all threads of the current pool.
 ///
 /// Shapes: `a` (M, K), `b` (K, N), `c` (M, N). The result does not depend on the number of threads.
 /// Panics if shapes disagree or a matrix reaches past its slice.
 pub fn matmul(a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision) {
-    scalar::matmul(a, b, c, accumulate, precision);
+    let few_rows = few_rows::fits(a, b);
+    let from = if few_rows { PARALLEL_FROM / 16 } else { PARALLEL_FROM };
+    let big = a.rows.saturating_mul(a.cols).saturating_mul(b.cols) >= from;
+    let threads = if big { rayon::current_num_threads() } else { 1 };
+    run(&Path::best(precision), a, b, c, accumulate, threads);
 }
 
 /// [`matmul`] on the calling thread, for use inside a parallel region.
 pub fn matmul_serial(a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision) {
-    scalar::matmul(a, b, c, accumulate, precision);
+    run(&Path::best(precision), a, b, c, accumulate, 1);
+}
+
+/// The paths that this CPU can run, slowest first. For benchmarks.
+#[doc(hidden)]
+pub fn matmul_paths() -> Vec<String> {
+    Path::available().iter().map(|path| format!("{path:?}")).collect()
+}
+
+/// [`matmul`] on one of [`matmul_paths`] if it multiplies in `precision`; says whether it does. For benchmarks.
+#[doc(hidden)]
+pub fn matmul_on(path: usize, a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision) -> bool {
+    let kernel = Path::available()[path].kernel(precision);
+    if let Some(kernel) = kernel {
+        run(&kernel, a, b, c, accumulate, rayon::current_num_threads());
+    }
+    kernel.is_some()
+}
+
+/// The product on a given kernel, whose path must be available.
+fn run(kernel: &Kernel, a: Mat, b: Mat, c: MatMut, accumulate: bool, threads: usize) {
+    assert!(
+        a.cols == b.rows && a.rows == c.rows && b.cols == c.cols,
+        "matmul: ({}, {}) · ({}, {}) does not give ({}, {})",
+        a.rows,
+        a.cols,
+        b.rows,
+        b.cols,
+        c.rows,
+        c.cols,
+    );
+    check("a", a);
+    check("b", b);
+    check("c", Mat { row_stride: c.row_stride, ..Mat::new(c.data, c.rows, c.cols) });
+    assert!(c.rows < 2 || c.row_stride >= c.cols, "matmul: rows of c overlap");
+    if c.rows == 0 || c.cols == 0 {
+        return;
+    }
+    if a.cols == 0 {
+        if !accumulate {
+            for row in c.data.chunks_mut(c.row_stride.max(1)).take(c.rows) {
+                row[..c.cols].fill(0.0);
+            }
+        }
+        return;
+    }
+    let go = if few_rows::fits(a, b) { few_rows::matmul } else { blocked::matmul };
+    // SAFETY: shapes agree and the matrices lie inside their slices, checked above; the kernel is available.
+    unsafe { go(kernel, a, b, c, accumulate, threads) };
+}
+
+fn check(name: &str, x: Mat) {
+    if x.rows > 0 && x.cols > 0 {
+        let reach = ((x.rows - 1).checked_mul(x.row_stride))
+            .zip((x.cols - 1).checked_mul(x.col_stride))
+            .and_then(|(row, col)| row.checked_add(col));
+        assert!(
+            reach.is_some_and(|last| last < x.data.len()),
+            "matmul: {name} ({}, {}) with strides ({}, {}) reaches past its {} elements",
+            x.rows,
+            x.cols,
+            x.row_stride,
+            x.col_stride,
+            x.data.len(),
+        );
+    }
 }
