@@ -3,7 +3,27 @@
 //! `sources → Example → clean → dedup → mix → shards → Batch`
 
 mod batch;
+mod batches;
+mod build;
+mod chat;
+mod corpus;
+mod error;
 mod example;
+mod pack;
+mod publish;
+mod report;
+mod rng;
+mod shard;
+#[cfg(test)]
+mod testing;
 
 pub use batch::Batch;
+pub use batches::Batches;
+pub use build::{BuildConfig, Filters, Source};
+pub use chat::{ChatBatches, Conversation};
+pub use corpus::{Corpus, Manifest, ShardEntry, Split};
+pub use error::{Error, Result};
 pub use example::Example;
+pub use pack::{BatchConfig, Cursor};
+pub use report::{Dropped, ExampleText, Languages, Report, Skipped, SourceReport};
+pub use shard::{Shard, ShardWriter, Vocabulary};
