@@ -8,7 +8,10 @@ mod embedding;
 mod linear_cross_entropy;
 mod matmul;
 mod optim;
+#[cfg(test)]
+mod oracle;
 mod rms_norm;
+mod simd;
 mod split;
 mod swiglu;
 

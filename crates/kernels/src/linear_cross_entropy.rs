@@ -1,5 +1,6 @@
 //! The last layer and the loss in one, without ever holding all logits.
 
+use crate::simd::{lanes, simd};
 use crate::{Mat, MatMut, Precision, matmul};
 use rayon::prelude::*;
 
@@ -80,18 +81,28 @@ pub fn linear_cross_entropy(
     }
 }
 
-/// The loss of one row; with a scale, the logits become their gradients.
-fn softmax_loss(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let at_target = logits[target];
-    let mut sum = 0.0;
-    for l in logits.iter_mut() {
-        *l = (*l - max).exp();
-        sum += *l;
+simd! {
+    /// The loss of one row; with a scale, the logits become their gradients.
+    fn softmax_loss<S>(logits: &mut [f32], target: usize, scale: Option<f32>) -> f32 {
+        let mut max = S::splat(f32::NEG_INFINITY);
+        lanes!(S, (logits) or f32::NEG_INFINITY => () {
+            max = S::max(max, logits);
+            []
+        });
+        let max = S::greatest(max);
+        let at_target = logits[target];
+        let (shift, mut sum) = (S::splat(max), S::splat(0.0));
+        lanes!(S, (logits) or f32::NEG_INFINITY => (logits) {
+            let p = S::exp(S::sub(logits, shift));
+            sum = S::add(sum, p);
+            [p]
+        });
+        let sum = S::sum(sum);
+        if let Some(scale) = scale {
+            let by = S::splat(scale / sum);
+            lanes!(S, (logits) => (logits) { [S::mul(logits, by)] });
+            logits[target] -= scale;
+        }
+        sum.ln() + max - at_target
     }
-    if let Some(scale) = scale {
-        logits.iter_mut().for_each(|l| *l *= scale / sum);
-        logits[target] -= scale;
-    }
-    sum.ln() + max - at_target
 }

@@ -1,5 +1,6 @@
 //! Root-mean-square normalisation of rows, with a learned weight.
 
+use crate::simd::{Simd, lanes, simd};
 use crate::split::{rows_per_task, sum_into};
 use rayon::prelude::*;
 
@@ -16,13 +17,7 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32], rstd: &mut [
     let rows = rows_per_task(c);
     y.par_chunks_mut(rows * c).zip(x.par_chunks(rows * c)).zip(rstd.par_chunks_mut(rows)).for_each(
         |((y, x), rstd)| {
-            for ((y, x), rstd) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(rstd) {
-                let mean = x.iter().map(|x| x * x).sum::<f32>() / c as f32;
-                *rstd = 1.0 / (mean + eps).sqrt();
-                for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
-                    *y = x * *rstd * w;
-                }
-            }
+            forward_rows(x, weight, eps, y, rstd);
         },
     );
 }
@@ -55,18 +50,50 @@ pub fn rms_norm_backward(
         .zip(rstd.par_chunks(rows))
         .map(|(((dx, dy), x), rstd)| {
             let mut dweight = vec![0.0; c];
-            for (((dx, dy), x), r) in
-                dx.chunks_exact_mut(c).zip(dy.chunks_exact(c)).zip(x.chunks_exact(c)).zip(rstd)
-            {
-                let dot: f32 = (0..c).map(|j| dy[j] * weight[j] * x[j]).sum();
-                let k = dot * r * r / c as f32;
-                for j in 0..c {
-                    dweight[j] += dy[j] * x[j] * r;
-                    dx[j] = r * (dy[j] * weight[j] - x[j] * k);
-                }
-            }
+            backward_rows(dy, x, weight, rstd, dx, &mut dweight);
             dweight
         })
         .collect();
     sum_into(dweight, &partials);
+}
+
+simd! {
+    fn forward_rows<S>(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32], rstd: &mut [f32]) {
+        let c = weight.len();
+        for ((y, x), rstd) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(rstd) {
+            let mut squares = S::splat(0.0);
+            lanes!(S, (x) => () {
+                squares = S::fma(x, x, squares);
+                []
+            });
+            *rstd = 1.0 / (S::sum(squares) / c as f32 + eps).sqrt();
+            let r = S::splat(*rstd);
+            lanes!(S, (x, weight) => (y) { [S::mul(S::mul(x, r), weight)] });
+        }
+    }
+}
+
+simd! {
+    fn backward_rows<S>(
+        dy: &[f32], x: &[f32], weight: &[f32], rstd: &[f32], dx: &mut [f32], dweight: &mut [f32],
+    ) {
+        let c = weight.len();
+        for (((dx, dy), x), r) in dx.chunks_exact_mut(c).zip(dy.chunks_exact(c)).zip(x.chunks_exact(c)).zip(rstd) {
+            let mut dot = S::splat(0.0);
+            lanes!(S, (dy, x, weight) => () {
+                dot = S::fma(S::mul(dy, weight), x, dot);
+                []
+            });
+            let k = S::splat(S::sum(dot) * r * r / c as f32);
+            let r = S::splat(*r);
+            add_products::<S>(dy, x, r, dweight);
+            lanes!(S, (dy, x, weight) => (dx) { [S::mul(r, S::sub(S::mul(dy, weight), S::mul(x, k)))] });
+        }
+    }
+}
+
+/// `sum += a · b · scale`.
+#[inline(always)]
+pub(crate) fn add_products<S: Simd>(a: &[f32], b: &[f32], scale: S::V, sum: &mut [f32]) {
+    lanes!(S, (a, b, sum) => (sum) { [S::fma(S::mul(a, scale), b, sum)] });
 }

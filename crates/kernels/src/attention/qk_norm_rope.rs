@@ -1,6 +1,8 @@
 //! From one token's projected row to normalised, rotated heads.
 
 use super::AttentionShape;
+use crate::rms_norm::add_products;
+use crate::simd::{Simd, lanes, simd};
 use crate::split::{rows_per_task, sum_into};
 use rayon::prelude::*;
 
@@ -37,21 +39,14 @@ pub fn qk_norm_rope(
         return;
     }
     let head = |out: &mut [f32], b: usize, column: usize, norm: Option<&[f32]>| {
-        for (t, out) in out.chunks_exact_mut(d).enumerate() {
-            let x = &qkv[(b * tokens + t) * width + column * d..][..d];
-            match norm {
-                None => out.copy_from_slice(x),
-                Some(w) => {
-                    let half = d / 2;
-                    let r = rstd(x, eps);
-                    for j in 0..half {
-                        let (cos, sin) = (cos[t * half + j], sin[t * half + j]);
-                        let (a, b) = (x[j] * r * w[j], x[half + j] * r * w[half + j]);
-                        out[j] = a * cos - b * sin;
-                        out[half + j] = b * cos + a * sin;
-                    }
+        let x = &qkv[b * tokens * width + column * d..];
+        match norm {
+            None => {
+                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks(width)) {
+                    out.copy_from_slice(&x[..d]);
                 }
             }
+            Some(weight) => forward_head(x, width, weight, eps, cos, sin, out),
         }
     };
     let len = tokens * d;
@@ -120,22 +115,9 @@ pub fn qk_norm_rope_backward(
                         dx.copy_from_slice(dy);
                         continue;
                     };
-                    let r = rstd(x, eps);
-                    let mut dot = 0.0;
-                    for j in 0..half {
-                        let (cos, sin) = (cos[t * half + j], sin[t * half + j]);
-                        dx[j] = dy[j] * cos + dy[half + j] * sin;
-                        dx[half + j] = dy[half + j] * cos - dy[j] * sin;
-                    }
-                    for j in 0..d {
-                        dnorm[at + j] += dx[j] * x[j] * r;
-                        dx[j] *= w[j];
-                        dot += dx[j] * x[j];
-                    }
-                    let k = dot * r * r / d as f32;
-                    for j in 0..d {
-                        dx[j] = r * (dx[j] - x[j] * k);
-                    }
+                    let angles = t * half..(t + 1) * half;
+                    let dnorm = &mut dnorm[at..at + d];
+                    backward_row(dy, x, w, eps, &cos[angles.clone()], &sin[angles], dx, dnorm);
                 }
             }
             dnorm
@@ -148,8 +130,62 @@ pub fn qk_norm_rope_backward(
     }
 }
 
-fn rstd(x: &[f32], eps: f32) -> f32 {
-    1.0 / (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32 + eps).sqrt()
+simd! {
+    /// One head of every token: token t's at `t · width` of `x`.
+    fn forward_head<S>(
+        x: &[f32], width: usize, weight: &[f32], eps: f32, cos: &[f32], sin: &[f32], out: &mut [f32],
+    ) {
+        let d = weight.len();
+        let (w1, w2) = weight.split_at(d / 2);
+        let angles = cos.chunks_exact(d / 2).zip(sin.chunks_exact(d / 2));
+        for ((out, x), (cos, sin)) in out.chunks_exact_mut(d).zip(x.chunks(width)).zip(angles) {
+            let x = &x[..d];
+            let r = S::splat(rstd::<S>(x, eps));
+            let (x1, x2) = x.split_at(d / 2);
+            let (y1, y2) = out.split_at_mut(d / 2);
+            lanes!(S, (x1, x2, w1, w2, cos, sin) => (y1, y2) {
+                let (a, b) = (S::mul(S::mul(x1, r), w1), S::mul(S::mul(x2, r), w2));
+                [S::sub(S::mul(a, cos), S::mul(b, sin)), S::fma(b, cos, S::mul(a, sin))]
+            });
+        }
+    }
+}
+
+simd! {
+    /// One head of one token: rotates `dy` back into `dx`, then the gradient of the norm.
+    fn backward_row<S>(
+        dy: &[f32], x: &[f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32], dx: &mut [f32], dnorm: &mut [f32],
+    ) {
+        let d = x.len();
+        let rstd = rstd::<S>(x, eps);
+        let r = S::splat(rstd);
+        {
+            let (dy1, dy2) = dy.split_at(d / 2);
+            let (dx1, dx2) = dx.split_at_mut(d / 2);
+            lanes!(S, (dy1, dy2, cos, sin) => (dx1, dx2) {
+                [S::fma(dy1, cos, S::mul(dy2, sin)), S::sub(S::mul(dy2, cos), S::mul(dy1, sin))]
+            });
+        }
+        add_products::<S>(dx, x, r, dnorm);
+        let mut dot = S::splat(0.0);
+        lanes!(S, (dx, x, weight) => (dx) {
+            let g = S::mul(dx, weight);
+            dot = S::fma(g, x, dot);
+            [g]
+        });
+        let k = S::splat(S::sum(dot) * rstd * rstd / d as f32);
+        lanes!(S, (dx, x) => (dx) { [S::mul(r, S::sub(dx, S::mul(x, k)))] });
+    }
+}
+
+#[inline(always)]
+fn rstd<S: Simd>(x: &[f32], eps: f32) -> f32 {
+    let mut squares = S::splat(0.0);
+    lanes!(S, (x) => () {
+        squares = S::fma(x, x, squares);
+        []
+    });
+    1.0 / (S::sum(squares) / x.len() as f32 + eps).sqrt()
 }
 
 fn check(shape: AttentionShape, q_norm: &[f32], k_norm: &[f32], cos: &[f32], sin: &[f32]) {

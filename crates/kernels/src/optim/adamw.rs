@@ -1,5 +1,6 @@
 //! Adam with decoupled weight decay.
 
+use crate::simd::{lanes, simd};
 use crate::split::rows_per_task;
 use rayon::prelude::*;
 
@@ -37,11 +38,19 @@ pub fn adamw(
         .zip(m.par_chunks_mut(len))
         .zip(v.par_chunks_mut(len))
         .for_each(|(((param, grad), m), v)| {
-            for (((x, g), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
-                let g = g * grad_scale;
-                *m += (1.0 - beta1) * (g - *m);
-                *v += (1.0 - beta2) * (g * g - *v);
-                *x = *x * keep - step_size * *m / (v.sqrt() * root + eps);
-            }
+            run(param, grad, m, v, [grad_scale, 1.0 - beta1, 1.0 - beta2, keep, step_size, root, eps]);
         });
+}
+
+simd! {
+    fn run<S>(param: &mut [f32], grad: &[f32], m: &mut [f32], v: &mut [f32], settings: [f32; 7]) {
+        let [scale, new1, new2, keep, step_size, root, eps] = settings.map(S::splat);
+        lanes!(S, (param, grad, m, v) => (param, m, v) {
+            let g = S::mul(grad, scale);
+            let m = S::fma(new1, S::sub(g, m), m);
+            let v = S::fma(new2, S::sub(S::mul(g, g), v), v);
+            let move_by = S::div(S::mul(step_size, m), S::fma(S::sqrt(v), root, eps));
+            [S::sub(S::mul(param, keep), move_by), m, v]
+        });
+    }
 }

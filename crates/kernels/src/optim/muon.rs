@@ -1,6 +1,7 @@
 //! Momentum whose matrix is made nearly orthogonal before it is applied.
 
 use crate::optim::sum_of_squares;
+use crate::simd::{lanes, simd};
 use crate::{Mat, MatMut, Precision, matmul};
 
 /// One Muon step in place on a (`rows`, `cols`) matrix: Nesterov momentum, five Newton–Schulz steps in bf16 on the
@@ -25,26 +26,54 @@ pub fn muon(
         "muon: lengths disagree"
     );
     let mut update = vec![0.0; param.len()];
-    for ((u, g), m) in update.iter_mut().zip(grad).zip(momentum_buf) {
-        let g = g * grad_scale;
-        *m += (1.0 - momentum) * (g - *m);
-        *u = g + momentum * (*m - g);
-    }
+    average(grad, momentum_buf, &mut update, grad_scale, momentum);
     orthogonalise(&mut update, rows, cols);
     let step = lr * (rows as f32 / cols as f32).max(1.0).sqrt();
     let keep = 1.0 - lr * weight_decay;
-    for (x, u) in param.iter_mut().zip(&update) {
-        *x = *x * keep - step * u;
+    apply(param, &update, keep, step);
+}
+
+simd! {
+    fn average<S>(grad: &[f32], buf: &mut [f32], update: &mut [f32], grad_scale: f32, momentum: f32) {
+        let (scale, old, new) = (S::splat(grad_scale), S::splat(momentum), S::splat(1.0 - momentum));
+        lanes!(S, (grad, buf) => (update, buf) {
+            let g = S::mul(grad, scale);
+            let m = S::fma(new, S::sub(g, buf), buf);
+            [S::fma(old, S::sub(m, g), g), m]
+        });
+    }
+}
+
+simd! {
+    fn apply<S>(param: &mut [f32], update: &[f32], keep: f32, step: f32) {
+        let (keep, step) = (S::splat(keep), S::splat(-step));
+        lanes!(S, (param, update) => (param) { [S::fma(step, update, S::mul(param, keep))] });
+    }
+}
+
+simd! {
+    /// `poly = a · I + b · gram + c · poly`, for square matrices.
+    fn combine<S>(gram: &[f32], poly: &mut [f32], side: usize, abc: [f32; 3]) {
+        let [a, b, c] = abc;
+        let (b, c) = (S::splat(b), S::splat(c));
+        lanes!(S, (gram, poly) => (poly) { [S::fma(c, poly, S::mul(b, gram))] });
+        poly.iter_mut().step_by(side + 1).for_each(|p| *p += a);
+    }
+}
+
+simd! {
+    fn scale<S>(x: &mut [f32], by: f32) {
+        let by = S::splat(by);
+        lanes!(S, (x) => (x) { [S::mul(x, by)] });
     }
 }
 
 /// Brings the singular values of `x` (rows, cols) close to one, between about 0.7 and 1.2.
 fn orthogonalise(x: &mut [f32], rows: usize, cols: usize) {
-    const A: f32 = 3.4445;
-    const B: f32 = -4.7750;
-    const C: f32 = 2.0315;
+    // Steep at zero rather than exact at one: five steps then do for any gradient.
+    const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
     let norm = (sum_of_squares(x).sqrt() + 1e-7) as f32;
-    x.iter_mut().for_each(|x| *x /= norm);
+    scale(x, 1.0 / norm);
     // With s the smaller side: gram and poly (s, s). X·Xᵀ·X and X·(Xᵀ·X) are the same, so a tall X needs no copy.
     let s = rows.min(cols);
     let tall = rows > cols;
@@ -56,12 +85,7 @@ fn orthogonalise(x: &mut [f32], rows: usize, cols: usize) {
         matmul(left, right, MatMut::new(&mut gram, s, s), false, Precision::Bf16);
         let g = Mat::new(&gram, s, s);
         matmul(g, g, MatMut::new(&mut poly, s, s), false, Precision::Bf16);
-        for (i, (p, g)) in poly.iter_mut().zip(&gram).enumerate() {
-            *p = C * *p + B * g;
-            if i % (s + 1) == 0 {
-                *p += A;
-            }
-        }
+        combine(&gram, &mut poly, s, COEFFICIENTS);
         let p = Mat::new(&poly, s, s);
         let (left, right) = if tall { (m, p) } else { (p, m) };
         matmul(left, right, MatMut::new(x, rows, cols), false, Precision::Bf16);

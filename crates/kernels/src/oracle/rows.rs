@@ -1,0 +1,218 @@
+//! The kernels that work on rows.
+
+use super::{BF16, F32, assert_close, gradient, numbers, wide};
+use crate::*;
+
+fn rms_norm_oracle(x: &[f64], weight: &[f64], eps: f64) -> Vec<f64> {
+    let c = weight.len();
+    x.chunks(c)
+        .flat_map(|x| {
+            let rstd = 1.0 / (x.iter().map(|x| x * x).sum::<f64>() / c as f64 + eps).sqrt();
+            x.iter().zip(weight).map(move |(x, w)| x * rstd * w).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn rms_norm_and_its_gradient() {
+    for (n, c) in [(1, 1), (3, 6), (5, 32), (2, 129), (7, 48)] {
+        let (x, weight, dy) = (numbers(n * c, 1), numbers(c, 2), numbers(n * c, 3));
+        let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
+        let eps = 1e-3f32;
+        let oracle = |x: &[f64], w: &[f64]| rms_norm_oracle(x, w, f64::from(eps));
+        rms_norm(&x, &weight, eps, &mut y, &mut rstd);
+        assert_close("y", &y, &oracle(&wide(&x), &wide(&weight)), F32);
+        let (mut dx, mut dweight) = (vec![9.0; n * c], vec![1.0; c]);
+        rms_norm_backward(&dy, &x, &weight, &rstd, &mut dx, &mut dweight);
+        assert_close("dx", &dx, &gradient(&x, &dy, |x| oracle(x, &wide(&weight))), F32);
+        let expected = gradient(&weight, &dy, |w| oracle(&wide(&x), w));
+        assert_close("dweight", &dweight, &expected.iter().map(|d| d + 1.0).collect::<Vec<_>>(), F32);
+    }
+}
+
+#[test]
+fn rms_norm_sums_the_same_on_any_number_of_threads() {
+    let (n, c) = (3000, 64);
+    let (x, weight, dy) = (numbers(n * c, 1), numbers(c, 2), numbers(n * c, 3));
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
+            rms_norm(&x, &weight, 1e-6, &mut y, &mut rstd);
+            let (mut dx, mut dweight) = (vec![0.0; n * c], vec![0.0; c]);
+            rms_norm_backward(&dy, &x, &weight, &rstd, &mut dx, &mut dweight);
+            (dx, dweight, sum_of_squares(&x))
+        })
+    };
+    assert!(run(1) == run(3));
+}
+
+#[test]
+fn embedding_and_its_gradient() {
+    let (vocab, c) = (11, 7);
+    let ids = [3, 0, 10, 3, 3];
+    let weight = numbers(vocab * c, 1);
+    let mut y = vec![0.0; ids.len() * c];
+    embedding(&weight, &ids, &mut y);
+    for (y, &id) in y.chunks(c).zip(&ids) {
+        assert_eq!(y, &weight[id as usize * c..][..c]);
+    }
+    let dy = numbers(y.len(), 2);
+    let mut dweight = vec![1.0; weight.len()];
+    embedding_backward(&dy, &ids, &mut dweight);
+    let mut expected = vec![1.0; weight.len()];
+    for (dy, &id) in dy.chunks(c).zip(&ids) {
+        for (e, dy) in expected[id as usize * c..].iter_mut().zip(dy) {
+            *e += dy;
+        }
+    }
+    assert_eq!(dweight, expected);
+    embedding(&weight, &[], &mut []);
+    embedding_backward(&[], &[], &mut dweight);
+}
+
+#[test]
+#[should_panic(expected = "not below 2")]
+fn embedding_backward_refuses_an_id_past_the_table() {
+    embedding_backward(&[1.0, 1.0], &[2], &mut [0.0; 4]);
+}
+
+#[test]
+fn swiglu_and_its_gradient() {
+    for (n, i) in [(1, 1), (3, 17), (4, 32)] {
+        let gate_up: Vec<f32> = numbers(2 * n * i, 1).iter().map(|x| 6.0 * x).collect();
+        let dy = numbers(n * i, 2);
+        let oracle = |x: &[f64]| -> Vec<f64> {
+            x.chunks(2 * i)
+                .flat_map(|x| (0..i).map(|j| x[j] / (1.0 + (-x[j]).exp()) * x[i + j]).collect::<Vec<_>>())
+                .collect()
+        };
+        let (mut y, mut d) = (vec![0.0; n * i], vec![9.0; 2 * n * i]);
+        swiglu(&gate_up, &mut y, n, i);
+        assert_close("y", &y, &oracle(&wide(&gate_up)), F32);
+        swiglu_backward(&dy, &gate_up, &mut d, n, i);
+        assert_close("dgate_up", &d, &gradient(&gate_up, &dy, oracle), F32);
+    }
+    let mut y = [0.0; 2];
+    swiglu(&[-200.0, 200.0, 1.0, 1.0], &mut y, 1, 2);
+    assert_eq!(y, [0.0, 200.0]);
+}
+
+#[test]
+fn add_adds() {
+    let (a, b) = (numbers(100, 1), numbers(100, 2));
+    let mut out = vec![0.0; 100];
+    add(&a, &b, &mut out);
+    assert!((0..100).all(|i| out[i] == a[i] + b[i]));
+}
+
+#[test]
+fn linear_cross_entropy_and_its_gradients() {
+    for (n, c, vocab, precision, tolerance) in [
+        (5, 6, 37, Precision::F32, F32),
+        (300, 3, 10, Precision::F32, F32),
+        (9, 32, 33, Precision::Bf16, BF16),
+        (1, 1, 1, Precision::F32, F32),
+    ] {
+        let (x, w) = (numbers(n * c, 1), numbers(vocab * c, 2));
+        let targets: Vec<u32> =
+            (0..n).map(|i| if i % 4 == 1 { IGNORE } else { (i * 7 % vocab) as u32 }).collect();
+        let oracle = |x: &[f64], w: &[f64]| -> Vec<f64> {
+            x.chunks(c)
+                .zip(&targets)
+                .map(|(x, &target)| {
+                    if target == IGNORE {
+                        return 0.0;
+                    }
+                    let logits: Vec<f64> =
+                        w.chunks(c).map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
+                    logits.iter().map(|l| l.exp()).sum::<f64>().ln() - logits[target as usize]
+                })
+                .collect()
+        };
+        let scale = 0.25;
+        let (mut losses, mut dx, mut dw) = (vec![9.0; n], vec![9.0; n * c], vec![1.0; vocab * c]);
+        linear_cross_entropy(&x, &w, &targets, scale, &mut losses, Some(&mut dx), Some(&mut dw), precision);
+        assert_close("losses", &losses, &oracle(&wide(&x), &wide(&w)), tolerance);
+        let scales = vec![scale; n];
+        assert_close("dx", &dx, &gradient(&x, &scales, |x| oracle(x, &wide(&w))), tolerance);
+        let expected = gradient(&w, &scales, |w| oracle(&wide(&x), w));
+        let expected: Vec<f64> = expected.iter().map(|d| d + 1.0).collect();
+        assert_close("dw", &dw, &expected, tolerance);
+        let mut alone = vec![0.0; n];
+        linear_cross_entropy(&x, &w, &targets, scale, &mut alone, None, None, precision);
+        assert_eq!(alone, losses);
+    }
+}
+
+#[test]
+fn linear_cross_entropy_of_ignored_rows_is_nothing() {
+    let (mut losses, mut dx, mut dw) = ([9.0; 2], [9.0; 4], [1.0; 6]);
+    linear_cross_entropy(
+        &[1.0; 4],
+        &[1.0; 6],
+        &[IGNORE; 2],
+        1.0,
+        &mut losses,
+        Some(&mut dx),
+        Some(&mut dw),
+        Precision::F32,
+    );
+    assert!(losses == [0.0; 2] && dx == [0.0; 4] && dw == [1.0; 6]);
+}
+
+#[test]
+fn adamw_follows_the_paper() {
+    let n = 37;
+    let mut x = numbers(n, 1);
+    let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
+    let (mut ox, mut om, mut ov) = (wide(&x), vec![0.0; n], vec![0.0; n]);
+    let (lr, beta1, beta2, eps, decay, scale) = (1e-2f32, 0.9f32, 0.95f32, 1e-8f32, 0.1f32, 0.5f32);
+    for step in 1..=5 {
+        let g = numbers(n, 10 + step);
+        adamw(&mut x, &g, &mut m, &mut v, lr, beta1, beta2, eps, decay, step, scale);
+        let [lr, beta1, beta2, eps, decay, scale] = [lr, beta1, beta2, eps, decay, scale].map(f64::from);
+        for i in 0..n {
+            let g = f64::from(g[i]) * scale;
+            om[i] = beta1 * om[i] + (1.0 - beta1) * g;
+            ov[i] = beta2 * ov[i] + (1.0 - beta2) * g * g;
+            let mean = om[i] / (1.0 - beta1.powi(step as i32));
+            let square = ov[i] / (1.0 - beta2.powi(step as i32));
+            ox[i] -= lr * decay * ox[i];
+            ox[i] -= lr * mean / (square.sqrt() + eps);
+        }
+    }
+    assert_close("param", &x, &ox, F32);
+    assert_close("m", &m, &om, F32);
+    assert_close("v", &v, &ov, F32);
+}
+
+#[test]
+fn muon_moves_by_a_nearly_orthogonal_matrix() {
+    for (rows, cols) in [(8, 20), (20, 8), (16, 16)] {
+        let (mut x, mut buf) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
+        let grad = numbers(rows * cols, 5);
+        muon(&mut x, &grad, &mut buf, rows, cols, 1.0, 0.95, 0.1, 1.0);
+        assert!(buf.iter().zip(&grad).all(|(b, g)| (b - 0.05 * g).abs() < 1e-6));
+        let scale = (rows as f64 / cols as f64).max(1.0).sqrt();
+        let x: Vec<f64> = x.iter().map(|&x| -f64::from(x) / scale).collect();
+        // Singular values of about 0.7 to 1.2 (bf16 adds some): the Frobenius norm, and rows that hardly overlap.
+        let side = rows.min(cols) as f64;
+        let square: f64 = x.iter().map(|x| x * x).sum();
+        assert!(square > 0.4 * side && square < 1.5 * side, "{rows} × {cols}: |X|² = {square}");
+        // It points down the gradient.
+        let along: f64 = x.iter().zip(&grad).map(|(x, &g)| x * f64::from(g)).sum();
+        assert!(along > 0.8 * wide(&grad).iter().map(|g| g * g).sum::<f64>().sqrt());
+    }
+    let (mut x, mut buf) = ([2.0; 4], [0.0; 4]);
+    muon(&mut x, &[0.0; 4], &mut buf, 2, 2, 0.5, 0.9, 0.1, 1.0);
+    assert!(x.iter().all(|x| (x - 1.9).abs() < 1e-6));
+}
+
+#[test]
+fn sum_of_squares_is_exact_enough() {
+    let x = numbers(100_003, 1);
+    let exact: f64 = wide(&x).iter().map(|x| x * x).sum();
+    assert!((sum_of_squares(&x) / exact - 1.0).abs() < 1e-6);
+    assert_eq!(sum_of_squares(&[]), 0.0);
+}
