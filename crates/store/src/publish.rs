@@ -1,0 +1,163 @@
+//! Files and folders that appear whole or not at all.
+
+use crate::StoreError;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path`: to a temporary file beside it, flushed to the disk, then renamed over it.
+///
+/// # Errors
+/// What the operating system says; the old file, if any, is then untouched.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let dir = parent(path);
+    std::fs::create_dir_all(dir).map_err(StoreError::io("create folder", dir))?;
+    let temp = sibling(path, "tmp");
+    let written = (|| {
+        let mut file = File::create(&temp)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    })();
+    if let Err(source) = written {
+        // Best effort: the error worth reporting is the first one.
+        let _ = std::fs::remove_file(&temp);
+        return Err(StoreError::Io { action: "write", path: path.to_path_buf(), source });
+    }
+    std::fs::rename(&temp, path).map_err(StoreError::io("replace", path))?;
+    sync_dir(dir)
+}
+
+/// A folder in the making: files are written into [`StagedDir::path`], then all appear at once.
+#[derive(Debug)]
+pub struct StagedDir {
+    target: PathBuf,
+    temp: PathBuf,
+    published: bool,
+}
+
+impl StagedDir {
+    /// Starts the folder that will be `target`.
+    ///
+    /// # Errors
+    /// If the temporary folder beside it cannot be made.
+    pub fn new(target: &Path) -> Result<Self, StoreError> {
+        let temp = sibling(target, "staged");
+        if temp.exists() {
+            std::fs::remove_dir_all(&temp).map_err(StoreError::io("clear", &temp))?;
+        }
+        std::fs::create_dir_all(&temp).map_err(StoreError::io("create folder", &temp))?;
+        Ok(Self { target: target.to_path_buf(), temp, published: false })
+    }
+
+    /// Where to write the files.
+    pub fn path(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Makes the folder appear as `target`; one that was there is replaced.
+    ///
+    /// A crash between the two renames leaves the old folder as `.NAME.old`, which [`StagedDir::recover`] puts back.
+    ///
+    /// # Errors
+    /// What the operating system says; the old folder is then still there.
+    pub fn publish(mut self) -> Result<(), StoreError> {
+        for entry in std::fs::read_dir(&self.temp).map_err(StoreError::io("list", &self.temp))? {
+            let path = entry.map_err(StoreError::io("list", &self.temp))?.path();
+            let sync = || File::open(&path)?.sync_all();
+            sync().map_err(StoreError::io("flush", &path))?;
+        }
+        let old = sibling(&self.target, "old");
+        if self.target.exists() {
+            if old.exists() {
+                std::fs::remove_dir_all(&old).map_err(StoreError::io("remove", &old))?;
+            }
+            std::fs::rename(&self.target, &old).map_err(StoreError::io("move", &self.target))?;
+        }
+        std::fs::rename(&self.temp, &self.target).map_err(StoreError::io("publish", &self.target))?;
+        self.published = true;
+        sync_dir(parent(&self.target))?;
+        if old.exists() {
+            std::fs::remove_dir_all(&old).map_err(StoreError::io("remove", &old))?;
+        }
+        Ok(())
+    }
+
+    /// Puts back the folder that a crash inside [`StagedDir::publish`] left aside. Call before reading `target`.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn recover(target: &Path) -> Result<(), StoreError> {
+        let old = sibling(target, "old");
+        if !target.exists() && old.exists() {
+            std::fs::rename(&old, target).map_err(StoreError::io("restore", target))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for StagedDir {
+    fn drop(&mut self) {
+        if !self.published {
+            // Best effort: the next `new` clears what is left.
+            let _ = std::fs::remove_dir_all(&self.temp);
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+fn sibling(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    parent(path).join(format!(".{name}.{ending}"))
+}
+
+fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    let sync = || File::open(dir)?.sync_all();
+    sync().map_err(StoreError::io("flush folder", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn folder_appears_at_once_and_replaces() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("model");
+        for text in ["one", "two"] {
+            let staged = StagedDir::new(&target).unwrap();
+            std::fs::write(staged.path().join("f"), text).unwrap();
+            staged.publish().unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(target.join("f")).unwrap(), "two");
+        let staged = StagedDir::new(&target).unwrap();
+        std::fs::write(staged.path().join("f"), "three").unwrap();
+        drop(staged);
+        assert_eq!(std::fs::read_to_string(target.join("f")).unwrap(), "two");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn crash_between_renames_is_recovered() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("model");
+        std::fs::create_dir(dir.path().join(".model.old")).unwrap();
+        StagedDir::recover(&target).unwrap();
+        assert!(target.exists());
+    }
+}
