@@ -1,0 +1,139 @@
+// Asks the server, and turns each refusal into an ApiError that carries the server's own words.
+import type {
+  ChatMessage,
+  CorpusReport,
+  Explained,
+  Near,
+  Report,
+  RunDetail,
+  RunSummary,
+  Status,
+  StreamToken,
+  Tokenized,
+} from './types';
+
+/** What the server said no with. `status` 0: it could not be reached at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  try {
+    const { error } = JSON.parse(text) as { error: { message: string; code?: string | null } };
+    return new ApiError(response.status, error.message, error.code ?? null);
+  } catch {
+    return new ApiError(response.status, text.slice(0, 300) || `HTTP ${response.status} ${response.statusText}`);
+  }
+}
+
+async function request(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const init: RequestInit = signal ? { signal } : {};
+  if (body !== undefined) {
+    init.method = 'POST';
+    init.headers = { 'content-type': 'application/json' };
+    init.body = JSON.stringify(body);
+  }
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    throw new ApiError(0, cause instanceof Error ? cause.message : String(cause));
+  }
+  if (!response.ok) throw await failure(response);
+  return response;
+}
+
+async function json<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  return (await request(path, body, signal)).json() as Promise<T>;
+}
+
+export const getStatus = () => json<Status>('/api/status');
+export const getCorpus = () => json<CorpusReport>('/api/corpus');
+export const getRuns = () => json<RunSummary[]>('/api/runs');
+export const getRun = (name: string) => json<RunDetail>(`/api/runs/${encodeURIComponent(name)}`);
+export const getReport = () => json<Report>('/api/report');
+export const tokenize = (text: string, signal?: AbortSignal) => json<Tokenized>('/api/tokenize', { text }, signal);
+export const explain = (text: string, signal?: AbortSignal) => json<Explained>('/api/explain', { text }, signal);
+export const getNear = (word: string, k: number, signal?: AbortSignal) =>
+  json<Near>(`/api/near?word=${encodeURIComponent(word)}&k=${k}`, undefined, signal);
+export const setPrompt = async (text: string) => void (await request('/api/prompt', { text }));
+export const teach = async (lines: string[], seconds: number) => void (await request('/api/teach', { lines, seconds }));
+export const getModels = async () => (await json<{ data: { id: string }[] }>('/v1/models')).data.map((m) => m.id);
+
+export interface ChatRequest {
+  model: string;
+  messages: ChatMessage[];
+  temperature: number;
+  top_p: number;
+  max_tokens: number;
+  seed?: number;
+  /** Ids that begin the assistant's answer: how one goes on from another token. */
+  continue_ids?: number[];
+}
+
+interface Chunk {
+  error?: { message: string };
+  choices?: {
+    delta?: { content?: string | null };
+    logprobs?: { content?: StreamToken[] | null } | null;
+    finish_reason?: string | null;
+  }[];
+}
+
+/** Streams an answer. Calls `onChunk` with each new text and the tokens it is made of; returns the finish reason. */
+export async function streamChat(
+  chat: ChatRequest,
+  signal: AbortSignal,
+  onChunk: (text: string, tokens: StreamToken[]) => void,
+): Promise<string> {
+  const body = { ...chat, stream: true, logprobs: true, top_logprobs: 8 };
+  const response = await request('/v1/chat/completions', body, signal);
+  if (!response.body) throw new ApiError(response.status, 'the answer has no body');
+  let finish = 'stop';
+  for await (const data of serverSentData(response.body)) {
+    if (data === '[DONE]') break;
+    const chunk = JSON.parse(data) as Chunk;
+    if (chunk.error) throw new ApiError(200, chunk.error.message);
+    for (const choice of chunk.choices ?? []) {
+      const tokens = choice.logprobs?.content ?? [];
+      const text = choice.delta?.content ?? '';
+      if (text || tokens.length) onChunk(text, tokens);
+      if (choice.finish_reason) finish = choice.finish_reason;
+    }
+  }
+  return finish;
+}
+
+/** The `data:` payloads of a server-sent-event body, whatever way the bytes were cut. */
+async function* serverSentData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let pending = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      pending += done ? decoder.decode() : decoder.decode(value, { stream: true });
+      const blocks = pending.split(/\r?\n\r?\n/);
+      pending = done ? '' : (blocks.pop() ?? '');
+      for (const block of blocks) {
+        const data = block
+          .split(/\r?\n/)
+          .filter((line) => line.startsWith('data:'))
+          .map((line) => line.slice(5).trimStart())
+          .join('\n');
+        if (data) yield data;
+      }
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,0 +1,15 @@
+// One written character for each lesson, the same in both languages.
+import type { Page } from './app.svelte';
+
+export const GLYPHS: Record<Page, string> = {
+  school: '校',
+  textbooks: '书',
+  tokens: '词',
+  teacher: '师',
+  inside: '观',
+  work: '业',
+  scorecard: '榜',
+};
+
+/** Chinese numerals for the lessons' numbers. */
+export const NUMERALS = ['一', '二', '三', '四', '五', '六', '七'];
