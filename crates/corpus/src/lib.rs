@@ -16,6 +16,7 @@ mod rng;
 mod shard;
 #[cfg(test)]
 mod testing;
+pub mod world;
 
 pub use batch::Batch;
 pub use batches::Batches;
