@@ -1,0 +1,167 @@
+//! Writes `tokenizer.json` and `tokenizer_config.json`, from which Hugging Face's libraries make the same ids.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+use crate::byte_chars::ByteChars;
+use crate::chat::CHAT_TEMPLATE;
+use crate::error::{Error, Result};
+use crate::hub_load::TOKENIZER_FILE;
+use crate::split::SPLIT_PATTERN;
+use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Special, Tokenizer};
+
+/// The name of the file with the chat template in a model's folder.
+pub const CONFIG_FILE: &str = "tokenizer_config.json";
+
+#[derive(Serialize)]
+struct HubFile<'a> {
+    version: &'static str,
+    truncation: (),
+    padding: (),
+    added_tokens: Vec<Value>,
+    normalizer: Value,
+    pre_tokenizer: Value,
+    post_processor: Value,
+    decoder: Value,
+    model: Model<'a>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
+    r#type: &'static str,
+    dropout: (),
+    unk_token: (),
+    continuing_subword_prefix: &'static str,
+    end_of_word_suffix: &'static str,
+    fuse_unk: bool,
+    byte_fallback: bool,
+    ignore_merges: bool,
+    #[serde(serialize_with = "in_order")]
+    vocab: &'a [(String, usize)],
+    merges: Vec<String>,
+}
+
+fn in_order<S: Serializer>(vocab: &&[(String, usize)], to: S) -> Result<S::Ok, S::Error> {
+    let mut map = to.serialize_map(Some(vocab.len()))?;
+    for (token, id) in *vocab {
+        map.serialize_entry(token, id)?;
+    }
+    map.end()
+}
+
+impl Tokenizer {
+    /// Writes `tokenizer.json` and `tokenizer_config.json` (with the chat template [`CHAT_TEMPLATE`]) into a folder, which is
+    /// made if need be. Each file is there whole or not at all.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<()> {
+        let dir = dir.as_ref();
+        let io = |source| Error::Io { path: dir.to_path_buf(), action: "written", source };
+        std::fs::create_dir_all(dir).map_err(io)?;
+        publish(&dir.join(TOKENIZER_FILE), self.to_json().as_bytes())?;
+        publish(&dir.join(CONFIG_FILE), self.config_json().as_bytes())
+    }
+
+    /// The text of `tokenizer.json`.
+    pub fn to_json(&self) -> String {
+        let v = self.vocabulary();
+        let chars = ByteChars::new();
+        let text = |id: u32| chars.to_text(&v.tokens[id as usize]);
+        let vocab: Vec<(String, usize)> = (0..v.tokens.len())
+            .filter(|&id| !v.tokens[id].is_empty() && !self.is_special(id as u32))
+            .map(|id| (chars.to_text(&v.tokens[id]), id))
+            .collect();
+        let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
+        let split = json!({"type": "Split", "pattern": {"Regex": SPLIT_PATTERN}, "behavior": "Isolated", "invert": false});
+        let file = HubFile {
+            version: "1.0",
+            truncation: (),
+            padding: (),
+            added_tokens: v.specials.iter().map(|s| added(s, true)).collect(),
+            normalizer: if v.nfc { json!({"type": "NFC"}) } else { Value::Null },
+            pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [split, &byte_level]}),
+            post_processor: byte_level.clone(),
+            decoder: byte_level,
+            model: Model {
+                r#type: "BPE",
+                dropout: (),
+                unk_token: (),
+                continuing_subword_prefix: "",
+                end_of_word_suffix: "",
+                fuse_unk: false,
+                byte_fallback: false,
+                ignore_merges: false,
+                vocab: &vocab,
+                // As lines, which old and new readers both take; no byte's character is a space.
+                merges: v.merges.iter().map(|&(l, r)| format!("{} {}", text(l), text(r))).collect(),
+            },
+        };
+        pretty(&file)
+    }
+
+    /// The text of `tokenizer_config.json`.
+    pub fn config_json(&self) -> String {
+        let known = |text: &str| self.special(text).map_or(Value::Null, |_| Value::from(text));
+        let decoder: serde_json::Map<String, Value> =
+            self.specials().iter().map(|s| (s.id.to_string(), added(s, false))).collect();
+        let more: Vec<&str> = [IM_START, IM_END].into_iter().filter(|t| self.special(t).is_some()).collect();
+        let chat = more.len() == 2;
+        pretty(&json!({
+            "add_bos_token": false,
+            "add_prefix_space": false,
+            "added_tokens_decoder": decoder,
+            "additional_special_tokens": more,
+            "bos_token": null,
+            "chat_template": chat.then_some(CHAT_TEMPLATE),
+            "clean_up_tokenization_spaces": false,
+            "eos_token": if chat { known(IM_END) } else { known(END_OF_TEXT) },
+            "errors": "replace",
+            "pad_token": known(END_OF_TEXT),
+            "split_special_tokens": false,
+            // Not Qwen2Tokenizer, which composes characters (NFC) whatever tokenizer.json says.
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "unk_token": null,
+        }))
+    }
+}
+
+fn added(special: &Special, with_id: bool) -> Value {
+    let mut value = json!({
+        "content": special.text,
+        "single_word": false,
+        "lstrip": false,
+        "rstrip": false,
+        "normalized": false,
+        "special": special.control,
+    });
+    if with_id {
+        value["id"] = special.id.into();
+    }
+    value
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => text + "\n",
+        Err(e) => unreachable!("strings and numbers always serialise: {e}"),
+    }
+}
+
+/// Writes beside the target, flushes to the disk, then renames.
+fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
+        // Nothing to add if that fails too: the error that is told is the first.
+        let _ = std::fs::remove_file(&temporary);
+        Error::Io { path: path.to_path_buf(), action: "written", source }
+    })
+}
