@@ -1,7 +1,7 @@
 //! Who and what appears in a document, and how templates turn into its text.
 //!
 //! A template is a sentence with slots and choices: `"{a}在{p}[看见|遇见]了{+n}。"`. A slot's letter fixes its
-//! category (a person, p place, …); the first template that names a slot casts it, so a choice is made, and
+//! category (a person, p place, v what the colour c calls to mind, …); the first template that names a slot casts it, so a choice is made, and
 //! its nats are counted, only for what is said. A sign before the letter asks for a form:
 //!
 //! | slot | Chinese | English |
@@ -51,6 +51,12 @@ fn words(slot: u8) -> Option<Range<Id>> {
         b'i' => Category::Habit,
         _ => return None,
     }))
+}
+
+/// What a colour calls to mind.
+pub(crate) fn qualities(colour: Id) -> Range<Id> {
+    let first = range(Category::Quality).start + 3 * (colour - range(Category::Colour).start);
+    first..first + 3
 }
 
 /// The cast of one document, its choices, and the text being written.
@@ -122,8 +128,12 @@ impl<'w> Cast<'w> {
         if let Some(id) = self.slots[usize::from(slot)] {
             return id;
         }
-        // A letter without a category is a misspelt template; the tests expand every one of them.
-        let id = self.cast(words(slot).unwrap_or_else(|| range(Category::Day)));
+        let words = match slot {
+            b'v' | b'V' => qualities(self.get(b'c')),
+            // A letter without a category is a misspelt template, which the tests of all templates find.
+            _ => words(slot).unwrap_or_else(|| range(Category::Day)),
+        };
+        let id = self.cast(words);
         self.slots[usize::from(slot)] = Some(id);
         id
     }
@@ -214,7 +224,7 @@ impl<'w> Cast<'w> {
     /// One sentence of each beat, picked; an empty one is silence.
     pub fn beats(&mut self, beats: &[&[&str]]) {
         for beat in beats {
-            let template = *self.chooser.pick(beat);
+            let template = self.chooser.pick_text(beat);
             self.sentence(template);
         }
     }

@@ -49,6 +49,14 @@ impl Chooser {
         &items[self.below(items.len())]
     }
 
+    /// One of `texts`, each as likely as often it is there.
+    pub fn pick_text<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        let text = *self.pick(texts);
+        let times = texts.iter().filter(|&&other| other == text).count();
+        self.nats -= (times as f64).ln();
+        text
+    }
+
     /// True with probability `p`.
     pub fn chance(&mut self, p: f64) -> bool {
         if p <= 0.0 || p >= 1.0 {
@@ -102,6 +110,14 @@ mod tests {
         let before = chooser.nats();
         chooser.shuffle(&mut [1, 2, 3, 4]);
         assert!((chooser.nats() - before - 24f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_text_twice_is_twice_as_likely() {
+        let mut chooser = Chooser::new(2);
+        let text = chooser.pick_text(&["", "", "rain", ""]);
+        let p: f64 = if text.is_empty() { 0.75 } else { 0.25 };
+        assert!((chooser.nats() + p.ln()).abs() < 1e-12);
     }
 
     #[test]

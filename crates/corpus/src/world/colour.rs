@@ -2,7 +2,7 @@
 
 use shuyuan_text::Message;
 
-use super::cast::Cast;
+use super::cast::{Cast, qualities};
 use super::draft::Draft;
 use super::lexicon::{ASSOCIATIONS, Category, Id, range, word};
 
@@ -65,7 +65,7 @@ pub(super) fn write(cast: &mut Cast) -> Draft {
 fn theme(cast: &mut Cast) -> Theme {
     let colour = cast.get(b'c');
     let nth = usize::from(colour - range(Category::Colour).start);
-    let first = range(Category::Quality).start + 3 * nth as Id;
+    let first = qualities(colour).start;
     let scenes = cast.either(&ASSOCIATIONS[nth].zh, &ASSOCIATIONS[nth].en);
     Theme { colour, qualities: [first, first + 1, first + 2], scenes: *scenes }
 }

@@ -16,6 +16,8 @@ pub struct WorldConfig {
     pub facts_max: usize,
     /// The share of such questions that ask for the subject (who ate tofu?) rather than the object.
     pub asks_who: f64,
+    /// The share of training documents with facts that ask a second question about them.
+    pub second_question: f64,
     /// The share of second mentions in a row that are a pronoun.
     pub pronouns: f64,
     /// How many chains stand before a question about one of them; one of them is asked about. At most 3.
@@ -38,6 +40,7 @@ impl Default for WorldConfig {
             facts_min: 2,
             facts_max: 4,
             asks_who: 0.3,
+            second_question: 0.4,
             pronouns: 0.3,
             chains: 2,
             misleading: 0.2,
@@ -68,15 +71,15 @@ pub struct Mix {
 impl Default for Mix {
     fn default() -> Self {
         Self {
-            story: 0.12,
-            diary: 0.05,
-            one_fact: 0.17,
-            two_facts: 0.15,
-            sums: 0.14,
-            dialogue: 0.07,
-            summary: 0.09,
-            translation: 0.15,
-            colour: 0.03,
+            story: 0.11,
+            diary: 0.04,
+            one_fact: 0.16,
+            two_facts: 0.14,
+            sums: 0.13,
+            dialogue: 0.06,
+            summary: 0.08,
+            translation: 0.2,
+            colour: 0.05,
             words: 0.03,
         }
     }

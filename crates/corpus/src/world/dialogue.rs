@@ -192,7 +192,7 @@ const SMALL_ZH: [Turn; 12] = [
     ("中午吃什么好？", "{d}怎么样？"),
     ("推荐一个地方。", "可以去{p}看看。"),
     ("{d}好吃吗？", "大家都说{d}很好吃。"),
-    ("你喜欢什么颜色？", "我没有眼睛，不过{c}听起来很好。"),
+    ("你喜欢什么颜色？", "我没有眼睛，不过{c}听起来很{v}。"),
     ("你累不累？", "不累，我可以一直工作。"),
     ("你真聪明。", "谢谢！我还在学习。"),
 ];
@@ -209,7 +209,7 @@ const SMALL_EN: [Turn; 12] = [
     ("What should I eat at noon?", "How about {d}?"),
     ("Where should I go?", "You could go to the {p}."),
     ("How does {d} taste?", "Everyone says: very good."),
-    ("Which colour do you like?", "I have no eyes, but {c} sounds good."),
+    ("Which colour do you like?", "I have no eyes, but {c} sounds {v}."),
     ("Are you tired?", "No, I can work all day."),
     ("You are clever.", "Thank you! I am still learning."),
 ];

@@ -30,4 +30,11 @@ impl Draft {
         let messages = vec![Message::user(question), Message::assistant(answer)];
         Self { lang, example: Example::Chat { messages }, alternatives }
     }
+
+    /// One more question and its answer.
+    pub fn go_on(&mut self, question: String, answer: String) {
+        if let Example::Chat { messages } = &mut self.example {
+            messages.extend([Message::user(question), Message::assistant(answer)]);
+        }
+    }
 }

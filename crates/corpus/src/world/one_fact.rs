@@ -1,10 +1,10 @@
 //! Some facts, and a question about one of them: reading.
 
-use super::WorldConfig;
 use super::cast::Cast;
 use super::draft::Draft;
 use super::lexicon::{Category, Id, range};
 use super::predicate::{Fact, LOCATED, PERSONAL, bare};
+use super::{Split, WorldConfig};
 
 const OPEN_ZH: [&str; 8] = [
     "那天是{+w}。",
@@ -44,8 +44,21 @@ pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
     }
     tell_all(cast, &facts, config.pronouns);
     cast.push("\n");
-    let fact = *cast.chooser.pick(&facts);
-    let who = cast.chooser.chance(config.asks_who);
+    let first = cast.chooser.below(facts.len());
+    let (question, answer, alternatives) = asked(cast, &facts[first], config.asks_who);
+    let mut draft = Draft::answered(cast.lang, question, answer, alternatives);
+    // In training alone, so that each item of the test split is one question.
+    if facts.len() > 1 && cast.split == Split::Train && cast.chooser.chance(config.second_question) {
+        let second = (first + 1 + cast.chooser.below(facts.len() - 1)) % facts.len();
+        let (question, answer, _) = asked(cast, &facts[second], config.asks_who);
+        draft.go_on(question, answer);
+    }
+    draft
+}
+
+/// A question about a fact, its answer, and shorter answers that are as right.
+fn asked(cast: &mut Cast, fact: &Fact, asks_who: f64) -> (String, String, Vec<String>) {
+    let who = cast.chooser.chance(asks_who);
     if who {
         fact.ask_who(cast);
     } else {
@@ -62,7 +75,7 @@ pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
         fact.short(cast);
         vec![cast.take(), bare(cast, fact.object).to_owned()]
     };
-    Draft::answered(cast.lang, question, answer, alternatives)
+    (question, answer, alternatives)
 }
 
 /// Says facts one after another, some in one breath, some with a pronoun.
@@ -70,7 +83,7 @@ pub(super) fn tell_all(cast: &mut Cast, facts: &[Fact], pronouns: f64) {
     let mut previous: Option<Fact> = None;
     for fact in facts {
         if let Some(previous) = previous {
-            let join = cast.pick(&JOIN_ZH, &JOIN_EN);
+            let join = cast.chooser.pick_text(cast.either(&JOIN_ZH, &JOIN_EN));
             cast.push(join);
             let same = previous.subject == fact.subject && fact.predicate.subject == Category::Person;
             cast.pronoun = same && cast.chooser.chance(pronouns);

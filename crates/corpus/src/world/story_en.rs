@@ -143,6 +143,7 @@ pub(super) const STORIES_EN: [Plot; 14] = [
         &[
             "{b} opened it and [smiled|could not say a word|had shining eyes].",
             "\"{+c} {t}! I love it!\" said {b}.",
+            "\"{c} feels {v}. I like it,\" said {b}.",
             "when {b} got it, {~b} felt {f}.",
         ],
         &["", "from that day on {b} carried it everywhere.", "it was the present that {b} liked best."],
@@ -313,6 +314,7 @@ pub(super) const STORIES_EN: [Plot; 14] = [
         &[
             "\"ten coins,\" said {b}.",
             "\"look, it is {c}. That is rare,\" said {b}.",
+            "\"it is {c}, and {c} is so {v}!\" said {b}.",
             "\"I made this {t} myself,\" said {b}.",
         ],
         &[
@@ -392,7 +394,7 @@ pub(super) const STORIES_EN: [Plot; 14] = [
     &[
         &[
             "{a} and {b} had a race to the {p}.",
-            "on {D} the school held its games {@p}.",
+            "on {D} the town held its games {@p}.",
             "{a} made {+c} kite to fly against {b}.",
         ],
         &[

@@ -10,7 +10,7 @@ use super::predicate::{Fact, LOCATED, PERSONAL, Predicate};
 type Pair = (&'static str, &'static str);
 
 /// Whole sentences; word order and tense follow the time word (y past, z future, i habit).
-const PAIRS: [Pair; 62] = [
+const PAIRS: [Pair; 70] = [
     ("{y}{a}{@p}买了{+t}。", "{y} {a} bought {+t} {@p}."),
     ("{y}{a}买了一{%t}{c}的{t}。", "{y} {a} bought {+c} {t}."),
     ("{y}{a}和{b}去了{p}。", "{y} {a} and {b} went to the {p}."),
@@ -73,6 +73,14 @@ const PAIRS: [Pair; 62] = [
     ("{p}离{q}很远。", "The {p} is far from the {q}."),
     ("{a}给{n}起名叫小星。", "{a} named the {n} Little Star."),
     ("{n}比{m}大。", "The {n} is bigger than the {m}."),
+    ("{c}让人觉得{v}。", "{c} feels {v}."),
+    ("{c}让人觉得{v}而{V}。", "{c} feels {v} and {V}."),
+    ("{a}喜欢{c}，因为{c}很{v}。", "{a} likes {c} because {c} is {v}."),
+    ("这一{%t}{c}的{t}让人觉得{v}。", "This {c} {t} feels {v}."),
+    ("{a}觉得{c}很{v}，{b}觉得{k}更好看。", "{a} finds {c} {v}, but {b} likes {k} better."),
+    ("{a}在画里用了{v}的{c}。", "{a} used {+v} {c} in the picture."),
+    ("{c}和{k}，你更喜欢哪一个？", "{c} or {k}, which do you like better?"),
+    ("{p}的墙是{c}的，看起来很{v}。", "The wall of the {p} is {c} and looks {v}."),
 ];
 
 /// One Chinese word, two English ones: company decides.

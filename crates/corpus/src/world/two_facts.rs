@@ -1,11 +1,11 @@
 //! A question whose answer takes two facts in a chain: who A's friend is, and what that friend did.
 
-use super::WorldConfig;
 use super::cast::Cast;
 use super::draft::Draft;
 use super::items::{SO_EN, SO_ZH};
 use super::lexicon::{Category, Id, range};
 use super::predicate::{Fact, PERSONAL, Predicate, bare};
+use super::{Split, WorldConfig};
 
 /// `{a}` has `{R}` `{b}`; the first is canonical.
 const TIE_ZH: [&str; 3] = ["{a}的{R}是{b}", "{b}是{a}的{R}", "{a}有个{R}叫{b}"];
@@ -29,7 +29,7 @@ struct Link {
 
 pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
     let chains = config.chains.clamp(1, 3);
-    if cast.chooser.chance(0.75) { by_tie(cast, config, chains) } else { by_holding(cast, chains) }
+    if cast.chooser.chance(0.75) { by_tie(cast, config, chains) } else { by_holding(cast, config, chains) }
 }
 
 /// Anna's friend is Tom. Tom ate dumplings. What did Anna's friend eat?
@@ -65,7 +65,22 @@ fn by_tie(cast: &mut Cast, config: &WorldConfig, chains: usize) -> Draft {
         cast.push(cast.either("。", "."));
     }
     cast.push("\n");
-    let (link, fact) = (links[asked], facts[asked]);
+    let (question, answer, alternatives) = asked_by_tie(cast, links[asked], facts[asked]);
+    let mut draft = Draft::answered(cast.lang, question, answer, alternatives);
+    if let Some(next) = second(cast, config, asked, chains) {
+        let (question, answer, _) = asked_by_tie(cast, links[next], facts[next]);
+        draft.go_on(question, answer);
+    }
+    draft
+}
+
+/// Another chain to ask about; in training alone, so that each item of the test split is one question.
+fn second(cast: &mut Cast, config: &WorldConfig, first: usize, chains: usize) -> Option<usize> {
+    let more = chains > 1 && cast.split == Split::Train && cast.chooser.chance(config.second_question);
+    more.then(|| (first + 1 + cast.chooser.below(chains - 1)) % chains)
+}
+
+fn asked_by_tie(cast: &mut Cast, link: Link, fact: Fact) -> (String, String, Vec<String>) {
     cast.with_tie(Some(link.tie));
     Fact { subject: link.owner, ..fact }.ask(cast);
     cast.with_tie(None);
@@ -80,12 +95,11 @@ fn by_tie(cast: &mut Cast, config: &WorldConfig, chains: usize) -> Draft {
     cast.push(cast.either("。", "."));
     let answer = cast.take();
     fact.short(cast);
-    let alternatives = vec![cast.take(), bare(cast, fact.object).to_owned()];
-    Draft::answered(cast.lang, question, answer, alternatives)
+    (question, answer, vec![cast.take(), bare(cast, fact.object).to_owned()])
 }
 
 /// Tom has the key. Tom is at the market. Where is the key?
-fn by_holding(cast: &mut Cast, chains: usize) -> Draft {
+fn by_holding(cast: &mut Cast, config: &WorldConfig, chains: usize) -> Draft {
     let (mut people, mut things, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..chains {
         let person = other(cast, &people);
@@ -107,9 +121,20 @@ fn by_holding(cast: &mut Cast, chains: usize) -> Draft {
     }
     cast.push("\n");
     let asked = cast.chooser.below(chains);
-    cast.set(b'a', people[asked]);
-    cast.set(b't', things[asked]);
-    cast.set(b'p', places[asked]);
+    let chain = |nth: usize| [people[nth], things[nth], places[nth]];
+    let (question, answer, alternatives) = asked_by_holding(cast, chain(asked));
+    let mut draft = Draft::answered(cast.lang, question, answer, alternatives);
+    if let Some(next) = second(cast, config, asked, chains) {
+        let (question, answer, _) = asked_by_holding(cast, chain(next));
+        draft.go_on(question, answer);
+    }
+    draft
+}
+
+fn asked_by_holding(cast: &mut Cast, [person, thing, place]: [Id; 3]) -> (String, String, Vec<String>) {
+    cast.set(b'a', person);
+    cast.set(b't', thing);
+    cast.set(b'p', place);
     let way = cast.pick(&WHERE_ZH, &WHERE_EN);
     cast.sentence(way);
     let question = cast.take();
@@ -121,8 +146,7 @@ fn by_holding(cast: &mut Cast, chains: usize) -> Draft {
     cast.say(cast.either("{p}。", "the {p}."));
     let answer = cast.take();
     cast.say("{@p}");
-    let alternatives = vec![cast.take(), bare(cast, places[asked]).to_owned()];
-    Draft::answered(cast.lang, question, answer, alternatives)
+    (question, answer, vec![cast.take(), bare(cast, place).to_owned()])
 }
 
 fn bind(cast: &mut Cast, link: Link) {
