@@ -1,7 +1,12 @@
 //! The gradient of attention, with the scores computed again tile by tile.
 
 use super::AttentionShape;
+use super::forward::{Rows, transposed_tiles};
+use super::product::{Left, product};
+use super::tiles::{Queries, TILE, pad_rows, padded, queries};
 use crate::Precision;
+use crate::simd::{lanes, simd};
+use rayon::prelude::*;
 
 /// The gradient of [`attention`](super::attention): overwrites `dq`, `dk`, `dv`.
 ///
@@ -34,29 +39,160 @@ pub fn attention_backward(
             && lse.len() == batch * heads * tokens,
         "attention_backward: shapes disagree"
     );
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    [&mut *dq, &mut *dk, &mut *dv].into_iter().for_each(|x| x.fill(0.0));
-    for b in 0..batch {
-        for h in 0..heads {
-            let at = (b * kv_heads + h / group) * tokens * d;
-            for t in 0..tokens {
-                let row = ((b * heads + h) * tokens + t) * d;
-                let token = ((b * tokens + t) * heads + h) * d;
-                let (q, dq) = (&q[row..][..d], &mut dq[row..][..d]);
-                let dout = &dout[token..][..d];
-                let delta = dot(dout, &out[token..][..d]);
-                for s in starts[b * tokens + t] as usize..=t {
-                    let (k, v) = (&k[at + s * d..][..d], &v[at + s * d..][..d]);
-                    let (dk, dv) = (&mut dk[at + s * d..][..d], &mut dv[at + s * d..][..d]);
-                    let p = (dot(q, k) * scale - lse[row / d]).exp();
-                    let ds = p * (dot(dout, v) - delta) * scale;
-                    for j in 0..d {
-                        dv[j] += p * dout[j];
-                        dq[j] += ds * k[j];
-                        dk[j] += ds * q[j];
+    if q.is_empty() {
+        return;
+    }
+    let len = tokens * d;
+    let inputs = q
+        .par_chunks(group * len)
+        .zip(lse.par_chunks(group * tokens))
+        .zip(k.par_chunks(len).zip(v.par_chunks(len)));
+    let outputs = dq.par_chunks_mut(group * len).zip(dk.par_chunks_mut(len).zip(dv.par_chunks_mut(len)));
+    inputs.zip(outputs).enumerate().for_each(|(i, (((q, lse), (k, v)), (dq, (dk, dv))))| {
+        let (b, first_head) = (i / kv_heads, i % kv_heads * group);
+        let mut heads: Vec<Head> = (0..group)
+            .map(|g| {
+                let at = (b * tokens * heads + first_head + g) * d;
+                Head::new(
+                    shape,
+                    &q[g * len..][..len],
+                    scale,
+                    &lse[g * tokens..][..tokens],
+                    &out[at..],
+                    &dout[at..],
+                )
+            })
+            .collect();
+        let keys = Keys {
+            k: Rows::new(k, d),
+            k_transposed: transposed_tiles(k, d),
+            v_transposed: transposed_tiles(v, d),
+        };
+        let width = padded(d);
+        let (mut dk_tile, mut dv_tile) = (vec![0.0; TILE * width], vec![0.0; TILE * width]);
+        for (j, (dk, dv)) in dk.chunks_mut(TILE * d).zip(dv.chunks_mut(TILE * d)).enumerate() {
+            dk_tile.fill(0.0);
+            dv_tile.fill(0.0);
+            for head in &mut heads {
+                for i in j..tokens.div_ceil(TILE) {
+                    let queries = queries(shape, starts, b, i);
+                    if queries.see(j) {
+                        add_tile(head, &keys, queries, j, &mut dk_tile, &mut dv_tile);
                     }
                 }
             }
+            take_rows(&dk_tile, d, 1.0, dk);
+            take_rows(&dv_tile, d, 1.0, dv);
+        }
+        for (head, dq) in heads.iter().zip(dq.chunks_mut(len)) {
+            take_rows(&head.dq, d, scale, dq);
+        }
+    });
+}
+
+/// Rows of `d` numbers out of wider ones.
+fn take_rows(x: &[f32], d: usize, scale: f32, out: &mut [f32]) {
+    for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(padded(d))) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x * scale;
+        }
+    }
+}
+
+/// One query head; tokens filled up to whole tiles, head_dim to whole vectors.
+struct Head<'a> {
+    /// Times the scale.
+    q: Vec<f32>,
+    dout: Vec<f32>,
+    /// Not yet times the scale.
+    dq: Vec<f32>,
+    lse: &'a [f32],
+    /// Σ dout · out of each token.
+    delta: Vec<f32>,
+}
+
+impl<'a> Head<'a> {
+    /// `out` and `dout` begin at this head of the row's first token.
+    fn new(shape: AttentionShape, q: &[f32], scale: f32, lse: &'a [f32], out: &[f32], dout: &[f32]) -> Self {
+        let d = shape.head_dim;
+        let width = padded(d);
+        let len = shape.tokens.next_multiple_of(TILE) * width;
+        let mut head = Self {
+            q: vec![0.0; len],
+            dout: vec![0.0; len],
+            dq: vec![0.0; len],
+            lse,
+            delta: Vec::with_capacity(shape.tokens),
+        };
+        pad_rows(q, d, width, scale, &mut head.q);
+        let stride = shape.heads * d;
+        let rows = dout.chunks(stride).zip(out.chunks(stride)).zip(head.dout.chunks_exact_mut(width));
+        for ((dout, out), row) in rows.take(shape.tokens) {
+            row[..d].copy_from_slice(&dout[..d]);
+            head.delta.push(dot(&dout[..d], &out[..d]));
+        }
+        head
+    }
+}
+
+simd! {
+    fn dot<S>(a: &[f32], b: &[f32]) -> f32 {
+        let mut sum = S::splat(0.0);
+        lanes!(S, (a, b) => () {
+            sum = S::fma(a, b, sum);
+            []
+        });
+        S::sum(sum)
+    }
+}
+
+/// The keys and values of one head.
+struct Keys<'a> {
+    k: Rows<'a>,
+    k_transposed: Vec<f32>,
+    v_transposed: Vec<f32>,
+}
+
+simd! {
+    /// What the queries and key tile `j` add to each other's gradients.
+    fn add_tile<S>(
+        head: &mut Head, keys: &Keys, queries: Queries, j: usize, dk: &mut [f32], dv: &mut [f32],
+    ) {
+        let width = dk.len() / TILE;
+        let m = queries.rows.next_multiple_of(8);
+        let (mut p, mut ds) = ([0.0; TILE * TILE], [0.0; TILE * TILE]);
+        let tile = queries.first * width..(queries.first + TILE) * width;
+        let (q, dout, dq) = (&head.q[tile.clone()], &head.dout[tile.clone()], &mut head.dq[tile]);
+        let kt = &keys.k_transposed[j * TILE * width..][..TILE * width];
+        let vt = &keys.v_transposed[j * TILE * width..][..TILE * width];
+        let rows = |x: &[f32]| Left { data: x.as_ptr(), row: width, col: 1 };
+        // SAFETY: (m, width) · (width, TILE), all inside their slices.
+        unsafe {
+            product::<S>([m, TILE, width], rows(q), (kt.as_ptr(), TILE), (p.as_mut_ptr(), TILE), false);
+            product::<S>([m, TILE, width], rows(dout), (vt.as_ptr(), TILE), (ds.as_mut_ptr(), TILE), false);
+        }
+        for i in 0..queries.rows {
+            let token = queries.first + i;
+            let (from, to) = queries.seen(i, j);
+            let (p, ds) = (&mut p[i * TILE..][..TILE], &mut ds[i * TILE..][..TILE]);
+            p[..from].fill(f32::NEG_INFINITY);
+            p[to..].fill(f32::NEG_INFINITY);
+            let (lse, delta) = (S::splat(head.lse[token]), S::splat(head.delta[token]));
+            lanes!(S, (p, ds) => (p, ds) {
+                let p = S::exp(S::sub(p, lse));
+                [p, S::mul(p, S::sub(ds, delta))]
+            });
+        }
+        let n = queries.rows;
+        let columns = |x: &[f32]| Left { data: x.as_ptr(), row: 1, col: TILE };
+        let keys_here = (keys.k.get().len() / width - j * TILE).min(TILE);
+        let k = &keys.k.get()[j * TILE * width..][..keys_here * width];
+        // SAFETY: (TILE, n) · (n, width) and (m, keys_here) · (keys_here, width), all inside their slices.
+        unsafe {
+            product::<S>([TILE, width, n], columns(&p), (dout.as_ptr(), width), (dv.as_mut_ptr(), width), true);
+            product::<S>([TILE, width, n], columns(&ds), (q.as_ptr(), width), (dk.as_mut_ptr(), width), true);
+            let ds = Left { data: ds.as_ptr(), row: TILE, col: 1 };
+            product::<S>([m, width, keys_here], ds, (k.as_ptr(), width), (dq.as_mut_ptr(), width), true);
         }
     }
 }

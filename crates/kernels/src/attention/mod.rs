@@ -3,7 +3,9 @@
 mod backward;
 mod decode;
 mod forward;
+mod product;
 mod qk_norm_rope;
+mod tiles;
 
 pub use backward::attention_backward;
 pub use decode::attention_decode;

@@ -1,0 +1,82 @@
+//! The small products inside attention, from registers and the first-level cache.
+
+use crate::simd::{LANES, Simd};
+
+/// The left factor: element (i, k) is at `data + i · row + k · col`.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) data: *const f32,
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+/// `c (+)= left · right`, for `m` rows, `n` columns and `k` terms; `right` and `c` are row-major with the given strides.
+///
+/// # Safety
+/// The pointers are valid for these sizes, `c` overlaps nothing, `m` is a multiple of 8 and `n` of 16.
+#[inline(always)]
+pub(super) unsafe fn product<S: Simd>(
+    [m, n, k]: [usize; 3],
+    left: Left,
+    right: (*const f32, usize),
+    c: (*mut f32, usize),
+    accumulate: bool,
+) {
+    debug_assert!(m.is_multiple_of(8) && n.is_multiple_of(LANES));
+    let mut j = 0;
+    while j < n {
+        // SAFETY: inside the caller's sizes.
+        unsafe {
+            let right = (right.0.add(j), right.1);
+            let c = (c.0.add(j), c.1);
+            // The sums of a block fill most of the registers: 16 of 32 wide ones, or 8 of 16 narrow ones.
+            j += match (n - j) / LANES {
+                4.. if S::WIDE => strip::<S, 4, 4>(m, k, left, right, c, accumulate),
+                2.. if S::WIDE => strip::<S, 8, 2>(m, k, left, right, c, accumulate),
+                _ if S::WIDE => strip::<S, 8, 1>(m, k, left, right, c, accumulate),
+                _ => strip::<S, 4, 1>(m, k, left, right, c, accumulate),
+            };
+        }
+    }
+}
+
+/// `W` vectors of columns, `R` rows at a time; returns the columns done.
+#[inline(always)]
+unsafe fn strip<S: Simd, const R: usize, const W: usize>(
+    m: usize,
+    k: usize,
+    left: Left,
+    right: (*const f32, usize),
+    c: (*mut f32, usize),
+    accumulate: bool,
+) -> usize {
+    for i in (0..m).step_by(R) {
+        // SAFETY: inside the caller's sizes.
+        unsafe {
+            let mut sums = [[S::splat(0.0); W]; R];
+            let mut a = left.data.add(i * left.row);
+            let mut b = right.0;
+            for _ in 0..k {
+                let mut b_row = [S::splat(0.0); W];
+                for (w, v) in b_row.iter_mut().enumerate() {
+                    *v = S::load(b.add(w * LANES));
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let a = S::splat(*a.add(r * left.row));
+                    for (sum, b) in sums.iter_mut().zip(b_row) {
+                        *sum = S::fma(a, b, *sum);
+                    }
+                }
+                a = a.add(left.col);
+                b = b.add(right.1);
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (w, sum) in sums.into_iter().enumerate() {
+                    let c = c.0.add((i + r) * c.1 + w * LANES);
+                    S::store(c, if accumulate { S::add(S::load(c), sum) } else { sum });
+                }
+            }
+        }
+    }
+    W * LANES
+}
