@@ -1,0 +1,91 @@
+//! A projection back into the residual stream.
+
+use crate::slices::{dims, slice, tensor};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use burn_flex::FlexTensor;
+use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
+
+pub(super) fn forward(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    residual: &FlexTensor,
+    precision: Precision,
+) -> FlexTensor {
+    let ([n, i], [o, _]) = (dims(x), dims(weight));
+    let mut y = slice(residual).to_vec();
+    let (x, weight) = (slice(x), slice(weight));
+    matmul(Mat::new(&x, n, i), Mat::new(&weight, o, i).t(), MatMut::new(&mut y, n, o), true, precision);
+    tensor(y, [n, o])
+}
+
+#[derive(Debug)]
+struct LinearResidualBackward;
+
+#[derive(Clone, Debug)]
+struct State {
+    x: FlexTensor,
+    weight: FlexTensor,
+    precision: Precision,
+}
+
+impl Backward<Flex, 3> for LinearResidualBackward {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node);
+        let State { x, weight, precision } = ops.state;
+        let ([n, i], [o, _]) = (dims(&x), dims(&weight));
+        let [x_node, weight_node, residual_node] = ops.parents;
+        {
+            let dy = slice(&dy);
+            if let Some(node) = x_node {
+                let mut dx = vec![0.0; n * i];
+                let weight = slice(&weight);
+                matmul(
+                    Mat::new(&dy, n, o),
+                    Mat::new(&weight, o, i),
+                    MatMut::new(&mut dx, n, i),
+                    false,
+                    precision,
+                );
+                grads.register::<Flex>(node.id, tensor(dx, [n, i]));
+            }
+            if let Some(node) = weight_node {
+                let mut dw = vec![0.0; o * i];
+                let x = slice(&x);
+                matmul(
+                    Mat::new(&dy, n, o).t(),
+                    Mat::new(&x, n, i),
+                    MatMut::new(&mut dw, o, i),
+                    false,
+                    precision,
+                );
+                grads.register::<Flex>(node.id, tensor(dw, [o, i]));
+            }
+        }
+        if let Some(node) = residual_node {
+            grads.register::<Flex>(node.id, dy);
+        }
+    }
+}
+
+pub(super) fn tracked<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    weight: FloatTensor<Autodiff<Flex, C>>,
+    residual: FloatTensor<Autodiff<Flex, C>>,
+    precision: Precision,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (weight, weight_node), (residual, residual_node)) =
+        (x.into_parts(), weight.into_parts(), residual.into_parts());
+    let y = forward(&x, &weight, &residual, precision);
+    let nodes = [x_node, weight_node, residual_node];
+    match LinearResidualBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(State { x, weight, precision }, y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    }
+}

@@ -1,0 +1,337 @@
+//! The operations of a decoder, coarse enough that gradients are written by hand and intermediates stay inside.
+//!
+//! N stands for B·T, the tokens of a batch. Every operation takes f32 tensors; `Precision` says what the products
+//! inside are multiplied in. What they may not be given: other types than f32, other devices than the CPU, shapes
+//! that disagree (they panic and name the operation).
+
+mod attention;
+mod embedding;
+mod linear_residual;
+mod loss;
+mod norm_mlp;
+mod norm_qkv;
+
+pub use attention::{AttentionArgs, LayerCache, Rope};
+pub use loss::LossArgs;
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use shuyuan_kernels::Precision;
+use std::sync::{Arc, Mutex};
+
+/// The fused operations at the level of backends.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait FusedOps: Backend {
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self>;
+    fn norm_qkv(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+    ) -> FloatTensor<Self>;
+    fn linear_residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+    fn norm_mlp(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+    fn loss(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        args: LossArgs,
+    ) -> FloatTensor<Self>;
+}
+
+/// What inference needs beyond: no gradients, so only the plain backend has it.
+#[backend_extension(Flex)]
+pub(crate) trait InferenceOps: Backend {
+    fn attention_cached(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+        cache: Arc<Mutex<LayerCache>>,
+    ) -> FloatTensor<Self>;
+    fn logits(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+}
+
+/// Looks up rows of `weight`. Shapes: `weight` (V, C), `ids` (N); returns (N, C). Panics if an id is V or more.
+pub fn embedding(weight: Tensor<2>, ids: Arc<[u32]>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::embedding(weight.into_dispatch(), ids))
+}
+
+/// RMSNorm, then the three projections, side by side: [q | k | v].
+///
+/// Shapes: `x` (N, C), `norm` (C), `q` (Q, C), `k` and `v` (K, C); returns (N, Q + 2K).
+pub fn norm_qkv(
+    x: Tensor<2>,
+    norm: Tensor<1>,
+    [q, k, v]: [Tensor<2>; 3],
+    eps: f32,
+    precision: Precision,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::norm_qkv(
+        x.into_dispatch(),
+        norm.into_dispatch(),
+        q.into_dispatch(),
+        k.into_dispatch(),
+        v.into_dispatch(),
+        eps,
+        precision,
+    ))
+}
+
+/// QK-norm, RoPE and causal attention within documents.
+///
+/// Shapes: `qkv` (N, (H + 2K)·D), `q_norm` and `k_norm` (D); returns (N, H·D).
+pub fn attention(qkv: Tensor<2>, q_norm: Tensor<1>, k_norm: Tensor<1>, args: AttentionArgs) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::attention(
+        qkv.into_dispatch(),
+        q_norm.into_dispatch(),
+        k_norm.into_dispatch(),
+        args,
+    ))
+}
+
+/// [`attention`] of new tokens to those in `cache` and to themselves; their keys and values are added to it.
+///
+/// `args.shape` is that of the new tokens, one row; `args.starts` is not read. Without gradients.
+/// Panics if the cache has no room: ask [`LayerCache::room`] first.
+pub fn attention_cached(
+    qkv: Tensor<2>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    args: AttentionArgs,
+    cache: Arc<Mutex<LayerCache>>,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as InferenceOps>::attention_cached(
+        qkv.into_dispatch(),
+        q_norm.into_dispatch(),
+        k_norm.into_dispatch(),
+        args,
+        cache,
+    ))
+}
+
+/// `residual + x · weightᵀ`. Shapes: `x` (N, I), `weight` (O, I), `residual` (N, O); returns (N, O).
+pub fn linear_residual(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    residual: Tensor<2>,
+    precision: Precision,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::linear_residual(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        residual.into_dispatch(),
+        precision,
+    ))
+}
+
+/// `x + down(silu(gate(n)) · up(n))` with n = RMSNorm(x): the whole feed-forward part of a layer.
+///
+/// Shapes: `x` (N, C), `norm` (C), `gate` and `up` (I, C), `down` (C, I); returns (N, C).
+pub fn norm_mlp(
+    x: Tensor<2>,
+    norm: Tensor<1>,
+    [gate, up, down]: [Tensor<2>; 3],
+    eps: f32,
+    precision: Precision,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::norm_mlp(
+        x.into_dispatch(),
+        norm.into_dispatch(),
+        gate.into_dispatch(),
+        up.into_dispatch(),
+        down.into_dispatch(),
+        eps,
+        precision,
+    ))
+}
+
+/// Final RMSNorm, output layer and mean cross-entropy, without holding the logits.
+///
+/// Shapes: `x` (N, C), `norm` (C), `head` (V, C); returns (1). Where gradients are tracked they are computed on the
+/// way forward, so this must be the end of the graph or be followed by scaling only.
+pub fn loss(x: Tensor<2>, norm: Tensor<1>, head: Tensor<2>, args: LossArgs) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::loss(
+        x.into_dispatch(),
+        norm.into_dispatch(),
+        head.into_dispatch(),
+        args,
+    ))
+}
+
+/// Final RMSNorm and output layer. Shapes: `x` (N, C), `norm` (C), `head` (V, C); returns (N, V). Without gradients.
+pub fn logits(x: Tensor<2>, norm: Tensor<1>, head: Tensor<2>, eps: f32, precision: Precision) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as InferenceOps>::logits(
+        x.into_dispatch(),
+        norm.into_dispatch(),
+        head.into_dispatch(),
+        eps,
+        precision,
+    ))
+}
+
+impl FusedOps for Flex {
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
+        embedding::forward(&weight, &ids)
+    }
+
+    fn norm_qkv(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        norm_qkv::forward(&x, &norm, [&q, &k, &v], eps, precision).0
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+    ) -> FloatTensor<Self> {
+        attention::forward(&qkv, &q_norm, &k_norm, &args).0
+    }
+
+    fn linear_residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear_residual::forward(&x, &weight, &residual, precision)
+    }
+
+    fn norm_mlp(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        norm_mlp::forward(&x, &norm, [&gate, &up, &down], eps, precision).0
+    }
+
+    fn loss(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        args: LossArgs,
+    ) -> FloatTensor<Self> {
+        loss::forward(&x, &norm, &head, &args, false).0
+    }
+}
+
+impl InferenceOps for Flex {
+    fn attention_cached(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+        cache: Arc<Mutex<LayerCache>>,
+    ) -> FloatTensor<Self> {
+        attention::forward_cached(&qkv, &q_norm, &k_norm, &args, &cache)
+    }
+
+    fn logits(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        loss::logits(&x, &norm, &head, eps, precision)
+    }
+}
+
+impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
+        embedding::tracked::<C>(weight, ids)
+    }
+
+    fn norm_qkv(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        norm_qkv::tracked::<C>(x, norm, [q, k, v], eps, precision)
+    }
+
+    fn attention(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+    ) -> FloatTensor<Self> {
+        attention::tracked::<C>(qkv, q_norm, k_norm, args)
+    }
+
+    fn linear_residual(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear_residual::tracked::<C>(x, weight, residual, precision)
+    }
+
+    fn norm_mlp(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        down: FloatTensor<Self>,
+        eps: f32,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        norm_mlp::tracked::<C>(x, norm, [gate, up, down], eps, precision)
+    }
+
+    fn loss(
+        x: FloatTensor<Self>,
+        norm: FloatTensor<Self>,
+        head: FloatTensor<Self>,
+        args: LossArgs,
+    ) -> FloatTensor<Self> {
+        loss::tracked::<C>(x, norm, head, args)
+    }
+}

@@ -1,0 +1,67 @@
+//! Between Flex tensors and the slices that kernels read and write.
+
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
+use burn_flex::FlexTensor;
+use std::borrow::Cow;
+
+/// The numbers of a tensor, row after row; copied only where the tensor is a strided view.
+pub(crate) fn slice(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+    match tensor.as_slice::<f32>() {
+        Some(slice) => Cow::Borrowed(slice),
+        None => Cow::Owned(tensor.to_contiguous().storage::<f32>().to_vec()),
+    }
+}
+
+/// A tensor of `shape` that owns `data`.
+pub(crate) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(data, shape))
+}
+
+/// The shape of a tensor that must have `D` dimensions.
+pub(crate) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    let shape: &Shape = tensor.layout().shape();
+    let dims: Vec<usize> = (0..shape.num_dims()).map(|i| shape[i]).collect();
+    match dims.try_into() {
+        Ok(dims) => dims,
+        Err(dims) => panic!("expected a tensor of {D} dimensions, found {dims:?}"),
+    }
+}
+
+/// Lets `f` read the numbers of `tensor`, tracked or not, without a copy.
+///
+/// Panics if the tensor is not f32 on the CPU.
+pub fn read<const D: usize, R>(tensor: &Tensor<D>, f: impl FnOnce(&[f32]) -> R) -> R {
+    let tensor = untracked(tensor.clone());
+    assert!(tensor.dtype() == DType::F32, "expected f32, found {:?}", tensor.dtype());
+    f(&slice(&tensor))
+}
+
+/// Lets `f` change the numbers of `tensor`, in place where nobody else holds them.
+///
+/// The result is tracked as the input was, and a leaf again. Panics if the tensor is not f32 on the CPU.
+pub fn update<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(&mut [f32])) -> Tensor<D> {
+    let tracked = tensor.device().is_autodiff();
+    let require_grad = tensor.is_require_grad();
+    let mut inner = untracked(tensor);
+    f(inner.storage_mut::<f32>());
+    let tensor = Tensor::from_primitive::<Flex>(inner);
+    match (tracked, require_grad) {
+        (false, _) => tensor,
+        (true, false) => tensor.autodiff(),
+        (true, true) => tensor.autodiff().require_grad(),
+    }
+}
+
+fn untracked<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    if tensor.device().is_autodiff() {
+        let inner = tensor
+            .try_into_primitive::<Autodiff<Flex>>()
+            .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"));
+        inner.into_primitive()
+    } else {
+        tensor
+            .try_into_primitive::<Flex>()
+            .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"))
+    }
+}
