@@ -34,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let bytes: usize = docs.iter().map(String::len).sum();
     let rate = |seconds: f64| json!({"seconds": seconds, "mb_per_s": bytes as f64 / 1e6 / seconds});
-    let mut line = json!({"bench": "tokenizer", "bytes": bytes, "documents": docs.len(), "rss_with_text_mib": rss()});
+    let mut line =
+        json!({"bench": "tokenizer", "bytes": bytes, "documents": docs.len(), "rss_with_text_mib": rss()});
 
     let tokenizer = if let Some(dir) = &args.tokenizer {
         Tokenizer::load(dir)?
@@ -146,7 +147,9 @@ fn parse() -> Result<Args, Box<dyn Error>> {
             "--tokenizer" => args.tokenizer = Some(value()?),
             "--output" => args.output = Some(value()?),
             "--train-only" => args.train_only = true,
-            other => return Err(format!("unknown option {other}; see the first lines of examples/bench.rs").into()),
+            other => {
+                return Err(format!("unknown option {other}; see the first lines of examples/bench.rs").into());
+            }
         }
     }
     if args.inputs.is_empty() {
@@ -159,5 +162,6 @@ fn parse() -> Result<Args, Box<dyn Error>> {
 fn rss() -> Value {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(Value::Null, |kb| (kb / 1024).into())
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
+        .map_or(Value::Null, |kb| (kb / 1024).into())
 }

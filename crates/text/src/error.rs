@@ -16,6 +16,9 @@ pub enum Error {
         /// The system's word.
         source: std::io::Error,
     },
+    /// A file could not be published.
+    #[error(transparent)]
+    Store(#[from] shuyuan_store::StoreError),
     /// The training text could not be read.
     #[error("the training text could not be read: {0}")]
     Input(#[source] std::io::Error),

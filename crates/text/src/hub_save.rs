@@ -1,12 +1,11 @@
 //! Writes `tokenizer.json` and `tokenizer_config.json`, from which Hugging Face's libraries make the same ids.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
+use shuyuan_store::write_atomic;
 
 use crate::byte_chars::ByteChars;
 use crate::chat::CHAT_TEMPLATE;
@@ -61,8 +60,8 @@ impl Tokenizer {
         let dir = dir.as_ref();
         let io = |source| Error::Io { path: dir.to_path_buf(), action: "written", source };
         std::fs::create_dir_all(dir).map_err(io)?;
-        publish(&dir.join(TOKENIZER_FILE), self.to_json().as_bytes())?;
-        publish(&dir.join(CONFIG_FILE), self.config_json().as_bytes())
+        write_atomic(&dir.join(TOKENIZER_FILE), self.to_json().as_bytes())?;
+        Ok(write_atomic(&dir.join(CONFIG_FILE), self.config_json().as_bytes())?)
     }
 
     /// The text of `tokenizer.json`.
@@ -148,20 +147,4 @@ fn pretty(value: &impl Serialize) -> String {
         Ok(text) => text + "\n",
         Err(e) => unreachable!("strings and numbers always serialise: {e}"),
     }
-}
-
-/// Writes beside the target, flushes to the disk, then renames.
-fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        // Nothing to add if that fails too: the error that is told is the first.
-        let _ = std::fs::remove_file(&temporary);
-        Error::Io { path: path.to_path_buf(), action: "written", source }
-    })
 }

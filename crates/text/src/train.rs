@@ -145,6 +145,7 @@ pub fn train(
     let mut merges: Vec<(TokenId, TokenId)> = Vec::with_capacity(total);
     let mut merger = Merger::new(counts, config.vocab_size, config.min_frequency.max(1));
     report.unique_words = merger.words();
+    go_on(TrainProgress::Merging { done: 0, total })?;
     while merges.len() < total {
         let Some((left, right, frequency)) = merger.most_frequent() else { break };
         let bytes = [tokens[left as usize].as_slice(), &tokens[right as usize]].concat();
