@@ -22,15 +22,17 @@ function store(key: string, value: string) {
   }
 }
 
-function pageOf(hash: string): Page {
-  const name = hash.replace(/^#\/?/, '').split('/')[0];
-  return PAGES.find((page) => page === name) ?? 'school';
+function route(hash: string): [page: Page, part: string] {
+  const [name, part = ''] = hash.replace(/^#\/?/, '').split('/');
+  return [PAGES.find((page) => page === name) ?? 'school', part];
 }
 
 class App {
   lang = $state<Lang>('en');
   theme = $state<Theme>('system');
   page = $state<Page>('school');
+  /** What comes after the page in the address: #/work/translate. */
+  part = $state('');
   status = $state.raw<Status | null>(null);
   statusError = $state.raw<unknown>(null);
 
@@ -40,8 +42,9 @@ class App {
     this.lang = chosen ? lang : navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
     const theme = stored('theme');
     if (theme === 'light' || theme === 'dark') this.theme = theme;
-    this.page = pageOf(location.hash);
-    addEventListener('hashchange', () => (this.page = pageOf(location.hash)));
+    const go = () => ([this.page, this.part] = route(location.hash));
+    go();
+    addEventListener('hashchange', go);
     void this.refresh().then(() => {
       if (!chosen && this.status && stored('lang') === null) this.lang = this.status.lang === 'zh' ? 'zh' : 'en';
     });

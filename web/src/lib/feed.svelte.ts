@@ -49,6 +49,7 @@ class Feed {
     };
     source.onerror = () => {
       this.connected = false;
+      void app.refresh();
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       source.close();
       setTimeout(() => this.start(), RETRY_MS);

@@ -27,8 +27,15 @@ export function thin(points: Point[], most = 400): Point[] {
   return out;
 }
 
-/** Exponential moving average, corrected for its start so that the first points are not pulled to zero. */
+/** Exponential moving average, forwards and backwards, so that a falling line is not drawn late. */
 export function smooth(points: Point[], decay = 0.9): Point[] {
+  const forth = average(points, decay);
+  const back = average(points.toReversed(), decay).reverse();
+  return forth.map(([x, y], i) => [x, (y + (back[i]?.[1] ?? y)) / 2]);
+}
+
+/** Corrected for its start, so that the first points are not pulled to zero. */
+function average(points: Point[], decay: number): Point[] {
   let mean = 0;
   let weight = 0;
   return points.map(([x, y]) => {
@@ -36,6 +43,15 @@ export function smooth(points: Point[], decay = 0.9): Point[] {
     weight = decay * weight + (1 - decay);
     return [x, mean / weight];
   });
+}
+
+/** Round numbers for an axis of ratios. */
+export function logTicks(low: number, high: number): number[] {
+  const out: number[] = [];
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
+    for (const m of [1, 1.5, 2, 3, 4, 6, 8]) if (m * power >= low && m * power <= high) out.push(m * power);
+  }
+  return out;
 }
 
 /** About `n` round numbers from `low` to `high`. */
