@@ -16,18 +16,30 @@ const MIN_TASK: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) struct Dots {
     /// Rows of A as words, zero beyond K; words from one row to the next, a multiple of 16.
-    a: (*const u32, usize),
+    pub(super) a: (*const u32, usize),
     /// Rows of Bᵀ; elements from one to the next, and how many.
-    b: (*const f32, usize, usize),
-    k: usize,
+    pub(super) b: (*const f32, usize, usize),
+    pub(super) k: usize,
     /// Where to write, and elements from one row to the next.
     c: (*mut f32, usize),
-    rows: usize,
+    pub(super) rows: usize,
     accumulate: bool,
 }
 
 // SAFETY: tasks write disjoint columns of C.
 unsafe impl Sync for Dots {}
+
+impl Dots {
+    /// SAFETY: the element lies inside C.
+    #[inline(always)]
+    pub(super) unsafe fn write(&self, row: usize, col: usize, sum: f32) {
+        // SAFETY: the caller's.
+        unsafe {
+            let c = self.c.0.add(row * self.c.1 + col);
+            *c = if self.accumulate { *c + sum } else { sum };
+        }
+    }
+}
 
 /// One function for 1, 2, 4 and 8 rows.
 ///
@@ -92,152 +104,36 @@ pub(super) unsafe fn matmul(kernel: &Kernel, a: Mat, b: Mat, c: MatMut, accumula
     });
 }
 
-macro_rules! plain {
-    ($name:ident, $(#[$feature:meta])? $lanes:literal, $fma:expr, [$($m:literal by $n:literal),*]) => {
-        /// The path's functions, of rows rounded to bf16 or not.
-        pub(super) fn $name(rounded: bool) -> Kernels {
-            $(#[$feature])?
-            unsafe fn dots<const M: usize, const N: usize, const ROUND: bool>(t: Dots) {
-                // SAFETY: the caller's.
+/// The functions of plain Rust, for factors rounded to bf16 or not.
+pub(super) fn portable(rounded: bool) -> Kernels {
+    unsafe fn dots<const ROUND: bool>(t: Dots) {
+        for col in 0..t.b.2 {
+            for row in 0..t.rows {
+                // SAFETY: the caller's: K numbers in each row.
                 unsafe {
-                    let mut at = 0;
-                    while at + N <= t.b.2 {
-                        plain_dots::<M, N, $lanes, { $fma }, ROUND>(&t, at);
-                        at += N;
-                    }
-                    while at < t.b.2 {
-                        plain_dots::<M, 1, $lanes, { $fma }, ROUND>(&t, at);
-                        at += 1;
-                    }
+                    let a = std::slice::from_raw_parts(t.a.0.add(row * t.a.1).cast::<f32>(), t.k);
+                    let b = std::slice::from_raw_parts(t.b.0.add(col * t.b.1), t.k);
+                    t.write(row, col, dot::<ROUND>(a, b));
                 }
             }
-            if rounded { [$(dots::<$m, $n, true>),*] } else { [$(dots::<$m, $n, false>),*] }
         }
-    };
+    }
+    if rounded { [dots::<true>; 4] } else { [dots::<false>; 4] }
 }
 
-plain!(portable, 8, cfg!(target_arch = "aarch64"), [1 by 4, 2 by 4, 4 by 2, 8 by 1]);
-#[cfg(target_arch = "x86_64")]
-plain!(avx2, #[target_feature(enable = "avx2,fma")] 8, true, [1 by 4, 2 by 4, 4 by 2, 8 by 1]);
-#[cfg(target_arch = "x86_64")]
-plain!(avx512, #[target_feature(enable = "avx512f")] 16, true, [1 by 4, 2 by 4, 4 by 4, 8 by 2]);
-
-/// M rows of A with N rows of Bᵀ from `at`, L lanes at a time.
-#[inline(always)]
-unsafe fn plain_dots<const M: usize, const N: usize, const L: usize, const FMA: bool, const ROUND: bool>(
-    t: &Dots,
-    at: usize,
-) {
-    let mut acc = [[[0.0f32; L]; N]; M];
-    // SAFETY: the caller's; rows of A are padded to whole vectors.
-    unsafe {
-        let mut step = |k: usize, b: [*const f32; N]| {
-            let mut columns = [[0.0f32; L]; N];
-            for n in 0..N {
-                columns[n] = *b[n].cast::<[f32; L]>();
-                if ROUND {
-                    columns[n] = columns[n].map(round);
-                }
-            }
-            for (m, acc) in acc.iter_mut().enumerate() {
-                let x = *t.a.0.add(m * t.a.1 + k).cast::<[f32; L]>();
-                for (acc, y) in acc.iter_mut().zip(&columns) {
-                    for l in 0..L {
-                        let sum = &mut acc[l];
-                        let (x, y) = (x[l], y[l]);
-                        *sum = if FMA { x.mul_add(y, *sum) } else { *sum + x * y };
-                    }
-                }
-            }
-        };
-        let row = |n: usize| t.b.0.add((at + n) * t.b.1);
-        let whole = t.k / L * L;
-        for k in (0..whole).step_by(L) {
-            step(k, std::array::from_fn(|n| row(n).add(k)));
-        }
-        if whole < t.k {
-            let mut tails = [[0.0f32; L]; N];
-            for (n, tail) in tails.iter_mut().enumerate() {
-                for (l, x) in tail.iter_mut().enumerate().take(t.k - whole) {
-                    *x = *row(n).add(whole + l);
-                }
-            }
-            step(whole, std::array::from_fn(|n| tails[n].as_ptr()));
-        }
-        for (m, acc) in acc.iter().enumerate().take(t.rows) {
-            for (n, acc) in acc.iter().enumerate() {
-                write(t, m, at + n, acc.iter().sum());
-            }
+/// Sixteen sums side by side, which the compiler keeps in vectors.
+fn dot<const ROUND: bool>(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    let product = |x: f32, y: f32| x * if ROUND { round(y) } else { y };
+    for (a, b) in a.iter().zip(b) {
+        for l in 0..16 {
+            sums[l] += product(a[l], b[l]);
         }
     }
-}
-
-#[inline(always)]
-unsafe fn write(t: &Dots, row: usize, col: usize, sum: f32) {
-    // SAFETY: the caller's.
-    unsafe {
-        let c = t.c.0.add(row * t.c.1 + col);
-        *c = if t.accumulate { *c + sum } else { sum };
+    for ((sum, &x), &y) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum += product(x, y);
     }
-}
-
-/// The functions for pairs of bf16.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn avx512_bf16() -> Kernels {
-    use std::arch::x86_64::*;
-
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn dots<const M: usize, const N: usize>(t: Dots) {
-        // SAFETY: the caller's.
-        unsafe {
-            let mut at = 0;
-            while at + N <= t.b.2 {
-                some::<M, N>(&t, at);
-                at += N;
-            }
-            while at < t.b.2 {
-                some::<M, 1>(&t, at);
-                at += 1;
-            }
-        }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn some<const M: usize, const N: usize>(t: &Dots, at: usize) {
-        let mut acc = [[_mm512_setzero_ps(); N]; M];
-        // SAFETY: the caller's; rows of A are padded to whole vectors, loads of B masked.
-        unsafe {
-            for k in (0..t.k).step_by(32) {
-                let left = (t.k - k).min(32);
-                let mask = (0xffff_ffff_u64 >> (32 - left)) as u32;
-                let x: [__m512bh; M] = std::array::from_fn(|m| {
-                    std::mem::transmute(_mm512_loadu_ps(t.a.0.add(m * t.a.1 + k / 2).cast::<f32>()))
-                });
-                let y: [__m512bh; N] = std::array::from_fn(|n| {
-                    let b = t.b.0.add((at + n) * t.b.1 + k);
-                    let (low, high) = if left == 32 {
-                        (_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16)))
-                    } else {
-                        (
-                            _mm512_maskz_loadu_ps(mask as u16, b),
-                            _mm512_maskz_loadu_ps((mask >> 16) as u16, b.wrapping_add(16)),
-                        )
-                    };
-                    _mm512_cvtne2ps_pbh(high, low)
-                });
-                for (acc, x) in acc.iter_mut().zip(x) {
-                    for (acc, y) in acc.iter_mut().zip(y) {
-                        *acc = _mm512_dpbf16_ps(*acc, x, y);
-                    }
-                }
-            }
-            for (m, acc) in acc.iter().enumerate().take(t.rows) {
-                for (n, &acc) in acc.iter().enumerate() {
-                    write(t, m, at + n, _mm512_reduce_add_ps(acc));
-                }
-            }
-        }
-    }
-    [dots::<1, 4>, dots::<2, 4>, dots::<4, 4>, dots::<8, 2>]
+    sums.iter().sum()
 }

@@ -54,7 +54,7 @@ pub(super) struct Kernel {
     pub(super) a_panels: usize,
     /// Panels of B in a tile, at most; AMX reads exactly this many.
     pub(super) b_panels: usize,
-    /// Blocks along K per call, so that a tile's part of B stays in the first-level cache.
+    /// Blocks along K per call, so that a tile's part of A and the next one's of B fit the first-level cache.
     pub(super) k_blocks: usize,
     /// Computes a tile. Unsafe: needs valid pointers and the path's CPU features.
     pub(super) tile: unsafe fn(Tile),
@@ -67,9 +67,11 @@ impl Path {
     pub(super) fn available() -> &'static [Path] {
         static PATHS: OnceLock<Vec<Path>> = OnceLock::new();
         PATHS.get_or_init(|| {
-            let mut paths = vec![Path::Portable];
+            #[cfg(not(target_arch = "x86_64"))]
+            return vec![Path::Portable];
             #[cfg(target_arch = "x86_64")]
             {
+                let mut paths = vec![Path::Portable];
                 let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
                 let avx512 = avx2 && is_x86_feature_detected!("avx512f");
                 let bf16 =
@@ -79,9 +81,21 @@ impl Path {
                 paths.extend(avx512.then_some(Path::Avx512));
                 paths.extend(bf16.then_some(Path::Avx512Bf16));
                 paths.extend(amx.then_some(Path::Amx));
+                paths
             }
-            paths
         })
+    }
+
+    /// What has to live on a thread while it computes tiles.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn state(self) -> Option<super::amx::Tiles> {
+        (self == Path::Amx).then(super::amx::Tiles::configure)
+    }
+
+    /// What has to live on a thread while it computes tiles: nothing here.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) fn state(self) -> Option<()> {
+        None
     }
 
     /// The fastest kernel for `precision`.
@@ -113,7 +127,9 @@ impl Path {
         Some(match self {
             Path::Portable => portable,
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => Kernel { tile: portable::tile_avx2, few_rows: few_rows::avx2(rounded), ..portable },
+            Path::Avx2 => {
+                Kernel { tile: super::avx2::tile, few_rows: super::few_rows_x86::avx2(rounded), ..portable }
+            }
             #[cfg(target_arch = "x86_64")]
             Path::Avx512 => Kernel {
                 pack_block: if rounded {
@@ -124,7 +140,7 @@ impl Path {
                 b_panels: 3,
                 k_blocks: 8,
                 tile: super::avx512::tile_f32,
-                few_rows: few_rows::avx512(rounded),
+                few_rows: super::few_rows_x86::avx2(rounded),
                 ..portable
             },
             #[cfg(target_arch = "x86_64")]
@@ -138,13 +154,13 @@ impl Path {
                     b_panels: 3,
                     k_blocks: 8,
                     tile: super::avx512::tile_bf16,
-                    few_rows: few_rows::avx512_bf16(),
+                    few_rows: super::few_rows_x86::avx512_bf16(),
                     ..portable
                 };
                 if self == Path::Avx512Bf16 {
                     return Some(kernel);
                 }
-                Kernel { a_panels: 2, b_panels: 2, k_blocks: 16, tile: super::amx::tile, ..kernel }
+                Kernel { a_panels: 2, b_panels: 2, k_blocks: 8, tile: super::amx::tile, ..kernel }
             }
         })
     }

@@ -7,10 +7,14 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocked;
 mod buffer;
 mod few_rows;
+#[cfg(target_arch = "x86_64")]
+mod few_rows_x86;
 mod kernel;
 mod pack;
 #[cfg(target_arch = "x86_64")]

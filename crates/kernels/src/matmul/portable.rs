@@ -7,38 +7,18 @@ use super::kernel::Tile;
 /// # Safety
 /// The tile's pointers are valid for what it says.
 pub(super) unsafe fn tile(t: Tile) {
-    // SAFETY: the caller's. Only where fused multiplication is an instruction does it pay.
-    unsafe { tile_of::<4, { cfg!(target_arch = "aarch64") }>(t) };
-}
-
-/// [`tile`] with 256-bit vectors: six rows are twelve of the sixteen registers.
-///
-/// # Safety
-/// As [`tile`]; needs AVX2 and FMA.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn tile_avx2(t: Tile) {
-    // SAFETY: the caller's.
-    unsafe { tile_of::<6, true>(t) };
-}
-
-#[inline(always)]
-unsafe fn tile_of<const R: usize, const FMA: bool>(t: Tile) {
-    let mut row = 0;
-    // SAFETY: the caller's; blocks hold 16 rows, so whole groups of R and the last of 4 stay inside.
-    unsafe {
-        while row + R <= 16 && row < t.rows {
-            rows::<R, FMA>(t, row);
-            row += R;
-        }
-        if row < t.rows {
-            rows::<4, FMA>(t, row);
-        }
+    for row in (0..t.rows).step_by(4) {
+        // SAFETY: the caller's.
+        unsafe { rows(t, row) };
     }
 }
 
-#[inline(always)]
-unsafe fn rows<const R: usize, const FMA: bool>(t: Tile, row: usize) {
+/// Fused multiplication where it is an instruction; elsewhere it would be a call.
+const FMA: bool = cfg!(target_arch = "aarch64");
+/// Rows at a time: sixteen of aarch64's 32 registers.
+const R: usize = 4;
+
+unsafe fn rows(t: Tile, row: usize) {
     let mut acc = [[0.0f32; 16]; R];
     // SAFETY: the caller's.
     unsafe {

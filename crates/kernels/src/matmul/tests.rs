@@ -100,7 +100,7 @@ fn whole_blocks_and_several_stages_agree_with_the_oracle() {
         for of in [[Layout::Rows, Layout::Columns], [Layout::Columns, Layout::Rows]] {
             compare(&kernel, precision, (64, 256, 96), of, false);
             compare(&kernel, precision, (32, 64, 64), of, true);
-            // More of K than is packed at once, for pairs too.
+            // More of K than is packed at once, for pairs too, twice.
             compare(&kernel, precision, (33, 2100, 50), of, true);
         }
     }
