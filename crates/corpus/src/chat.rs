@@ -1,11 +1,18 @@
 //! Batches of conversations for fine-tuning: token ids with a mask in, [`Batch`] out. Packed as text is.
 
-use shuyuan_text::TokenId;
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use shuyuan_text::{ChatTemplate, END_OF_TEXT, TokenId, Tokenizer};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::example::Example;
 use crate::pack::{BatchConfig, Cursor, Documents, Packer};
+use crate::report::Skipped;
+use crate::source::{Reader, discover, parse};
 
 /// A conversation as the model reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,18 +23,98 @@ pub struct Conversation {
     pub mask: Vec<bool>,
 }
 
+/// Conversations read from files, and what could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct Conversations {
+    /// In the files' order.
+    pub conversations: Vec<Conversation>,
+    /// Lines and files that are none.
+    pub skipped: Skipped,
+}
+
+impl Conversations {
+    /// Reads chat JSON lines (`messages`), as files or folders, and renders them with the tokenizer's template; the model
+    /// learns what the assistant says. A record with `text` instead is learned whole.
+    ///
+    /// Errors: a path that is not there, a tokenizer without the template's tokens, no conversation at all.
+    pub fn read<P: AsRef<Path>>(paths: &[P], tokenizer: &Tokenizer) -> Result<Self> {
+        let template = ChatTemplate::new(tokenizer)?;
+        let end = tokenizer.special(END_OF_TEXT);
+        let mut all = Self::default();
+        for path in paths {
+            let files = Arc::from(discover(path.as_ref())?.0);
+            let mut reader = Reader::new(Arc::clone(&files), None);
+            loop {
+                let part = reader.next_part(4 << 20);
+                let read: Vec<_> = part
+                    .records()
+                    .par_iter()
+                    .map(|record| {
+                        parse(part.bytes(record), record.kind).map(|e| render(e, tokenizer, &template, end))
+                    })
+                    .collect();
+                all.skipped.add(&part.skipped);
+                for (record, read) in part.records().iter().zip(read) {
+                    let (reason, detail) = match read {
+                        Ok(conversation) if conversation.mask.contains(&true) => {
+                            all.conversations.push(conversation);
+                            continue;
+                        }
+                        Ok(_) => ("nothing that the assistant says", String::new()),
+                        Err(bad) => bad,
+                    };
+                    let file = &files[record.file as usize].path;
+                    all.skipped.record(reason, || format!("{}:{} {detail}", file.display(), record.line));
+                }
+                if part.last {
+                    break;
+                }
+            }
+        }
+        if all.conversations.is_empty() {
+            let path = paths.first().map(|p| p.as_ref().to_path_buf()).unwrap_or_default();
+            let why: Vec<&str> =
+                all.skipped.files.iter().chain(&all.skipped.first).map(String::as_str).collect();
+            let reason = format!(
+                "holds no conversation; expected lines like {{\"messages\": [{{\"role\": \"user\", \"content\": …}}, …]}}; {}",
+                why.join("; ")
+            );
+            return Err(Error::Input { path, reason });
+        }
+        Ok(all)
+    }
+}
+
+fn render(
+    example: Example,
+    tokenizer: &Tokenizer,
+    template: &ChatTemplate,
+    end: Option<TokenId>,
+) -> Conversation {
+    match example {
+        Example::Chat { messages } => {
+            let (ids, mask) = template.render_for_training(&messages);
+            Conversation { ids, mask }
+        }
+        Example::Text { text } => {
+            let mut ids = tokenizer.encode(&text);
+            ids.extend(end);
+            Conversation { mask: vec![true; ids.len()], ids }
+        }
+    }
+}
+
 /// Batches of conversations: as [`crate::Batches`], but a position has a target only where the mask is true.
 ///
 /// Conversations are held in memory (5 bytes a token). One longer than a row is cut; a piece without targets is left
 /// out.
 #[derive(Debug)]
-pub struct ChatBatches(Packer<Conversations>);
+pub struct ChatBatches(Packer<Rendered>);
 
 impl ChatBatches {
     /// Errors if nothing is to be learned. Panics if a mask is not as long as its ids.
     pub fn new(conversations: Vec<Conversation>, config: BatchConfig) -> Result<Self> {
-        let conversations = Conversations::new(conversations);
-        Ok(Self(Packer::new(conversations, config)?))
+        Ok(Self(Packer::new(Rendered::new(conversations), config)?))
     }
 
     /// Where the stream stands.
@@ -60,16 +147,17 @@ impl Iterator for ChatBatches {
     }
 }
 
+/// Conversations joined in memory.
 #[derive(Debug)]
-struct Conversations {
+struct Rendered {
     ids: Vec<TokenId>,
     mask: Vec<bool>,
     ends: Vec<usize>,
     identity: u64,
 }
 
-impl Conversations {
-    /// Joins them in memory. What follows the last target of a conversation teaches nothing and is cut off.
+impl Rendered {
+    /// What follows the last target of a conversation teaches nothing and is cut off.
     fn new(conversations: Vec<Conversation>) -> Self {
         let mut all = Self { ids: Vec::new(), mask: Vec::new(), ends: Vec::new(), identity: 0 };
         let mut hash = Xxh3::new();
@@ -95,7 +183,7 @@ impl Conversations {
     }
 }
 
-impl Documents for Conversations {
+impl Documents for Rendered {
     const MAY_CUT: bool = false;
 
     fn count(&self) -> usize {

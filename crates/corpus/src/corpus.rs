@@ -38,6 +38,8 @@ pub struct Manifest {
     pub tokenizer_hash: String,
     /// How it was built.
     pub config: BuildConfig,
+    /// Hash of inputs, settings and tokenizer.
+    pub(crate) fingerprint: String,
     /// What became of the input.
     pub report: Report,
     /// The shards, in order.
@@ -65,6 +67,7 @@ impl Manifest {
     pub(crate) fn new(
         vocabulary: Vocabulary,
         config: BuildConfig,
+        fingerprint: String,
         report: Report,
         shards: Vec<ShardEntry>,
     ) -> Self {
@@ -74,6 +77,7 @@ impl Manifest {
             vocab_size: vocabulary.size,
             tokenizer_hash: format!("{:016x}", vocabulary.hash),
             config,
+            fingerprint,
             report,
             shards,
         }

@@ -54,9 +54,22 @@ pub enum Error {
     /// Stopped on request. What is finished is kept.
     #[error("stopped; run the same command again to go on from here")]
     Stopped,
+    /// A file or folder could not be published or locked.
+    #[error(transparent)]
+    Store(#[from] shuyuan_store::StoreError),
     /// The tokenizer refused.
-    #[error("tokenizer: {0}")]
-    Tokenizer(String),
+    #[error(transparent)]
+    Tokenizer(#[from] shuyuan_text::Error),
+    /// After cleaning, no document was left to train on.
+    #[error(
+        "no training text is left of {read} documents ({reasons}); look at the inputs, or loosen the filters"
+    )]
+    NothingLeft {
+        /// Documents read.
+        read: u64,
+        /// What happened to them.
+        reasons: String,
+    },
 }
 
 /// [`std::result::Result`] with this crate's [`Error`].

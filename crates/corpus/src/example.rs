@@ -20,3 +20,23 @@ pub enum Example {
         messages: Vec<Message>,
     },
 }
+
+impl Example {
+    /// Bytes of its text, or of all that is said.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text { text } => text.len(),
+            Self::Chat { messages } => messages.iter().map(|m| m.content.len()).sum(),
+        }
+    }
+
+    /// Its text; of a conversation, what is said, turn after turn on lines of their own.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Text { text } => text,
+            Self::Chat { messages } => {
+                messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}

@@ -101,7 +101,7 @@ pub struct Skipped {
 }
 
 impl Skipped {
-    /// How many are named in `first`, and in `files` by a unit.
+    /// How many are named in `first`.
     pub(crate) const NAMED: usize = 10;
 
     pub(crate) fn record(&mut self, reason: &str, place: impl FnOnce() -> String) {
@@ -110,11 +110,21 @@ impl Skipped {
             self.first.push(format!("{}: {reason}", place()));
         }
     }
+
+    pub(crate) fn add(&mut self, part: &Self) {
+        for (reason, n) in &part.records {
+            *self.records.entry(reason.clone()).or_default() += n;
+        }
+        let room = Self::NAMED.saturating_sub(self.first.len());
+        self.first.extend(part.first.iter().take(room).cloned());
+        self.files.extend(part.files.iter().cloned());
+    }
 }
 
 impl SourceReport {
     /// Adds another part of the same source.
     pub(crate) fn add(&mut self, part: &Self) {
+        self.files += part.files;
         self.documents_in += part.documents_in;
         self.kept += part.kept;
         self.bytes_in += part.bytes_in;
@@ -131,11 +141,6 @@ impl SourceReport {
         self.languages.zh += part.languages.zh;
         self.languages.en += part.languages.en;
         self.languages.other += part.languages.other;
-        for (reason, n) in &part.skipped.records {
-            *self.skipped.records.entry(reason.clone()).or_default() += n;
-        }
-        let room = Skipped::NAMED.saturating_sub(self.skipped.first.len());
-        self.skipped.first.extend(part.skipped.first.iter().take(room).cloned());
-        self.skipped.files.extend(part.skipped.files.iter().cloned());
+        self.skipped.add(&part.skipped);
     }
 }

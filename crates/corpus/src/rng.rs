@@ -33,7 +33,7 @@ impl SplitMix {
 }
 
 /// SplitMix64's finaliser: every bit of the input moves half of the output's.
-pub(crate) fn mix(x: u64) -> u64 {
+pub(crate) const fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -25,7 +25,6 @@ use shuyuan_text::TokenId;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::error::{Error, Result};
-use crate::publish;
 
 const MAGIC: &[u8; 8] = b"SHUYTOK\n";
 const VERSION: u32 = 1;
@@ -101,9 +100,8 @@ impl ShardWriter {
             header.extend_from_slice(&x.to_le_bytes());
         }
         header.extend_from_slice(&xxh3_64(&header).to_le_bytes());
-        publish::write_atomic(path, &[&header, &body, &self.tokens])?;
+        shuyuan_store::write_atomic(path, &[header, body, std::mem::take(&mut self.tokens)].concat())?;
         self.ends.clear();
-        self.tokens.clear();
         Ok(())
     }
 }

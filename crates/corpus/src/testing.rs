@@ -24,7 +24,7 @@ pub(crate) fn corpus_of(documents: &[Vec<TokenId>], size: u32, weight: f64) -> (
         shards.push(ShardEntry { file, split: Split::Train, source: 0, weight, documents, tokens });
     }
     let config = BuildConfig::new(vec![Source::new("test")], dir.path());
-    let manifest = Manifest::new(vocabulary, config, Report::default(), shards);
+    let manifest = Manifest::new(vocabulary, config, String::new(), Report::default(), shards);
     std::fs::write(dir.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
     let corpus = Corpus::open(dir.path()).unwrap();
     (dir, corpus)

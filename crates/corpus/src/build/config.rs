@@ -93,7 +93,7 @@ impl Filters {
 
     /// For text known to be clean: nothing but empty documents is left out.
     pub fn none() -> Self {
-        Self { min_words: 1, max_words: usize::MAX, min_alphanumeric: 0.0, repetition: false, quality: false }
+        Self { min_words: 0, max_words: usize::MAX, min_alphanumeric: 0.0, repetition: false, quality: false }
     }
 }
 
