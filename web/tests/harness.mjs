@@ -60,7 +60,8 @@ export async function open(launched, url, { lang = 'zh', theme = 'light', size =
 /** Goes to a lesson and waits until it has stopped loading. */
 export async function visit(page, lesson) {
   await page.evaluate((name) => (location.hash = `#/${name}`), lesson);
-  await page.waitForFunction((name) => document.querySelector(`nav a[aria-current="page"]`)?.getAttribute('href') === `#/${name}`, lesson);
+  const current = `nav a[aria-current="page"][href="#/${lesson.split('/')[0]}"]`;
+  await page.locator(current).waitFor();
   await page.waitForTimeout(700); // requests start on arrival and are drawn together
 }
 

@@ -132,6 +132,19 @@ export const tests = {
     assert.deepEqual(problems, []);
     await context.close();
   },
+  async 'it is taught about someone, and answers before and after'({ launched, url, folder }) {
+    const { page, context, problems } = await open(launched, url, { lang: 'zh' });
+    await visit(page, 'work/teach');
+    await page.getByLabel('一行一句').fill('我叫阿达。\n我养了一只猫。');
+    await page.getByLabel('学几秒').fill('5');
+    await page.getByRole('button', { name: '教给它' }).click();
+    const pairs = page.getByTestId('teach').locator('li');
+    await pairs.first().waitFor({ timeout: 60_000 });
+    await page.waitForFunction(() => [...document.querySelectorAll('[data-testid=teach] .pair > div:last-child p')].every((p) => p.textContent !== '…'), null, { timeout: 60_000 });
+    await shot(page, folder, 'work-teach');
+    assert.deepEqual(problems, []);
+    await context.close();
+  },
   async 'what the server refuses is shown in its words'({ launched, url }) {
     const { page, context } = await open(launched, url, { lang: 'en' });
     await visit(page, 'work');

@@ -283,7 +283,7 @@ export const en = {
   'work.alternatives': 'Instead of “{token}”, it could have been',
   'work.chosen': 'chosen',
   'work.goon': 'Go on from “{token}”',
-  'work.branched': 'you chose the token underlined',
+  'work.branched': 'your choice',
   'work.close': 'Close',
   'work.try': 'For example',
   'work.translate.label': 'Text to translate',

@@ -272,7 +272,7 @@ export const zh: Record<keyof typeof en, string> = {
   'work.alternatives': '“{token}”的位置，本来还可能是',
   'work.chosen': '已选',
   'work.goon': '从“{token}”接着说',
-  'work.branched': '划线的词元是你选的',
+  'work.branched': '你选的',
   'work.close': '关闭',
   'work.try': '比如',
   'work.translate.label': '要翻译的话',

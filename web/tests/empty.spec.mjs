@@ -1,0 +1,29 @@
+// A home with nothing in it: every lesson still opens, and says what to do.
+import { strict as assert } from 'node:assert';
+import { noOverflow, open, PAGES, shot, visit } from './harness.mjs';
+
+const COMMANDS = {
+  school: /shuyuan quickstart/,
+  textbooks: /shuyuan corpus build/,
+  tokens: /shuyuan tokenizer train/,
+  teacher: /shuyuan pretrain/,
+  inside: /shuyuan explain/,
+  work: /shuyuan serve/,
+  scorecard: /shuyuan eval/,
+};
+
+export const tests = {
+  async 'an empty home is explained on every lesson'({ launched, folder }) {
+    const url = process.env.SHUYUAN_EMPTY_URL;
+    if (!url) return 'SHUYUAN_EMPTY_URL is not set';
+    const { page, context, problems } = await open(launched, url, { lang: 'en', size: 'phone' });
+    for (const lesson of PAGES) {
+      await visit(page, lesson);
+      assert.match(await page.locator('main .command').first().innerText(), COMMANDS[lesson], lesson);
+      await noOverflow(page);
+      await shot(page, folder, `empty-${lesson}`);
+    }
+    assert.deepEqual(problems, []);
+    await context.close();
+  },
+};
