@@ -1,1 +1,20 @@
 //! The decoder: configuration, layers, checkpoints, and what can be seen inside.
+//!
+//! One definition for training, generation, evaluation and explanation: exactly Qwen3's dense architecture, with
+//! Hugging Face's names for its configuration and tensors.
+
+mod cache;
+mod checkpoint;
+mod config;
+mod decoder;
+mod error;
+mod params;
+mod trace;
+
+pub use cache::KvCache;
+pub use checkpoint::{load, save};
+pub use config::Config;
+pub use decoder::{Attention, Decoder, DecoderLayer, Embedding, Linear, Mlp, Qwen3ForCausalLM, RmsNorm};
+pub use error::ModelError;
+pub use params::{ParamMapper, count_params, for_each_param, map_params};
+pub use trace::{LayerTrace, Trace};

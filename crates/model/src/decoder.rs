@@ -1,0 +1,338 @@
+//! The decoder's layers and its forward pass: ids in, states, logits or loss out.
+
+use crate::{Config, KvCache, ModelError};
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+use shuyuan_tensor::{AttentionArgs, AttentionShape, LossArgs, Precision, Rope};
+use std::sync::Arc;
+
+/// A table of vectors, one for each token.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// (V, C)
+    pub weight: Param<Tensor<2>>,
+}
+
+/// A projection without bias, stored as Hugging Face does: (out, in).
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// (out, in)
+    pub weight: Param<Tensor<2>>,
+}
+
+/// The scale of a root-mean-square norm.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    /// (C)
+    pub weight: Param<Tensor<1>>,
+}
+
+/// What one layer's attention is made of.
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// (H·D, C)
+    pub q_proj: Linear,
+    /// (K·D, C)
+    pub k_proj: Linear,
+    /// (K·D, C)
+    pub v_proj: Linear,
+    /// (C, H·D)
+    pub o_proj: Linear,
+    /// (D)
+    pub q_norm: RmsNorm,
+    /// (D)
+    pub k_norm: RmsNorm,
+}
+
+/// What one layer's feed-forward part is made of.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// (I, C)
+    pub gate_proj: Linear,
+    /// (I, C)
+    pub up_proj: Linear,
+    /// (C, I)
+    pub down_proj: Linear,
+}
+
+/// One layer: attention, then feed-forward, each added to the state.
+#[derive(Module, Debug)]
+pub struct DecoderLayer {
+    /// Before attention.
+    pub input_layernorm: RmsNorm,
+    /// What the token takes from those before it.
+    pub self_attn: Attention,
+    /// Before the feed-forward part.
+    pub post_attention_layernorm: RmsNorm,
+    /// What the token makes of it.
+    pub mlp: Mlp,
+}
+
+/// Embedding, layers, final norm.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// From ids to states.
+    pub embed_tokens: Embedding,
+    /// One after another.
+    pub layers: Vec<DecoderLayer>,
+    /// Before the output layer.
+    pub norm: RmsNorm,
+}
+
+/// Qwen3's dense decoder with its output layer.
+#[derive(Module, Debug)]
+pub struct Qwen3ForCausalLM {
+    /// All but the output layer.
+    pub model: Decoder,
+    /// The output layer; none where it is the embedding.
+    pub lm_head: Option<Linear>,
+    #[module(skip)]
+    config: Config,
+    #[module(skip)]
+    rope: Rope,
+}
+
+impl Linear {
+    fn init(out: usize, input: usize, std: f64, device: &Device) -> Self {
+        let init = if std == 0.0 { Initializer::Zeros } else { Initializer::Normal { mean: 0.0, std } };
+        Self { weight: init.init([out, input], device) }
+    }
+}
+
+impl RmsNorm {
+    fn init(size: usize, device: &Device) -> Self {
+        Self { weight: Initializer::Ones.init([size], device) }
+    }
+}
+
+impl DecoderLayer {
+    fn init(config: &Config, device: &Device) -> Self {
+        let (c, d, i) = (config.hidden_size, config.head_dim, config.intermediate_size);
+        let (q, k) = (config.num_attention_heads * d, config.num_key_value_heads * d);
+        let std = 1.0 / (c as f64).sqrt();
+        Self {
+            input_layernorm: RmsNorm::init(c, device),
+            self_attn: Attention {
+                q_proj: Linear::init(q, c, std, device),
+                k_proj: Linear::init(k, c, std, device),
+                v_proj: Linear::init(k, c, std, device),
+                o_proj: Linear::init(c, q, 0.0, device),
+                q_norm: RmsNorm::init(d, device),
+                k_norm: RmsNorm::init(d, device),
+            },
+            post_attention_layernorm: RmsNorm::init(c, device),
+            mlp: Mlp {
+                gate_proj: Linear::init(i, c, std, device),
+                up_proj: Linear::init(i, c, std, device),
+                down_proj: Linear::init(c, i, 0.0, device),
+            },
+        }
+    }
+
+    /// The projections of `x`, ready for attention. Shapes: (N, C) to (N, (H + 2K)·D).
+    pub(crate) fn qkv(&self, x: Tensor<2>, eps: f32, precision: Precision) -> Tensor<2> {
+        let attn = &self.self_attn;
+        let weights = [attn.q_proj.weight.val(), attn.k_proj.weight.val(), attn.v_proj.weight.val()];
+        shuyuan_tensor::norm_qkv(x, self.input_layernorm.weight.val(), weights, eps, precision)
+    }
+
+    /// What attention found, added to the state. Shapes: `heads` (N, H·D), `x` (N, C); returns (N, C).
+    pub(crate) fn add_attention(&self, heads: Tensor<2>, x: Tensor<2>, precision: Precision) -> Tensor<2> {
+        shuyuan_tensor::linear_residual(heads, self.self_attn.o_proj.weight.val(), x, precision)
+    }
+
+    /// What the feed-forward part makes of it, added to the state. (N, C) to (N, C).
+    pub(crate) fn add_mlp(&self, x: Tensor<2>, eps: f32, precision: Precision) -> Tensor<2> {
+        let mlp = &self.mlp;
+        let weights = [mlp.gate_proj.weight.val(), mlp.up_proj.weight.val(), mlp.down_proj.weight.val()];
+        shuyuan_tensor::norm_mlp(x, self.post_attention_layernorm.weight.val(), weights, eps, precision)
+    }
+}
+
+impl Qwen3ForCausalLM {
+    /// A new model with random weights: projections with deviation 1/√C, projections back into the state with zeros,
+    /// so that every layer starts as the identity. Seed the device first for a repeatable start.
+    ///
+    /// # Errors
+    /// If the configuration cannot exist.
+    pub fn init(config: &Config, device: &Device) -> Result<Self, ModelError> {
+        config.validate()?;
+        let (c, v) = (config.hidden_size, config.vocab_size);
+        let embed = Initializer::Normal { mean: 0.0, std: 0.02 };
+        Ok(Self {
+            model: Decoder {
+                embed_tokens: Embedding { weight: embed.init([v, c], device) },
+                layers: (0..config.num_hidden_layers).map(|_| DecoderLayer::init(config, device)).collect(),
+                norm: RmsNorm::init(c, device),
+            },
+            lm_head: (!config.tie_word_embeddings).then(|| Linear::init(v, c, 0.02, device)),
+            rope: Rope::new(config.max_position_embeddings, config.head_dim, config.rope_theta),
+            config: config.clone(),
+        })
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn eps(&self) -> f32 {
+        self.config.rms_norm_eps as f32
+    }
+
+    /// The output layer's weight, (V, C).
+    pub fn head(&self) -> Tensor<2> {
+        self.lm_head.as_ref().map_or_else(|| self.model.embed_tokens.weight.val(), |head| head.weight.val())
+    }
+
+    pub(crate) fn attention_args(
+        &self,
+        batch: usize,
+        tokens: usize,
+        starts: Arc<[u32]>,
+        precision: Precision,
+    ) -> AttentionArgs {
+        let config = &self.config;
+        AttentionArgs {
+            shape: AttentionShape {
+                batch,
+                tokens,
+                heads: config.num_attention_heads,
+                kv_heads: config.num_key_value_heads,
+                head_dim: config.head_dim,
+            },
+            starts,
+            rope: self.rope.clone(),
+            eps: self.eps(),
+            precision,
+        }
+    }
+
+    /// The ids are in the vocabulary and fit the context.
+    ///
+    /// # Errors
+    /// Names the id, or both lengths.
+    pub fn check(&self, ids: &[u32], tokens: usize) -> Result<(), ModelError> {
+        let (vocab, context) = (self.config.vocab_size, self.config.max_position_embeddings);
+        if tokens > context {
+            return Err(ModelError::TooLong { tokens, context });
+        }
+        match ids.iter().find(|id| **id as usize >= vocab) {
+            Some(&id) => Err(ModelError::UnknownToken { id, vocab }),
+            None => Ok(()),
+        }
+    }
+
+    /// The state of each token after all layers, before the final norm.
+    ///
+    /// Shapes: `ids` and `starts` (B·T), B rows of T; returns (B·T, C). Ids must have passed [`Self::check`].
+    pub fn states(
+        &self,
+        ids: Arc<[u32]>,
+        starts: Arc<[u32]>,
+        batch: usize,
+        precision: Precision,
+    ) -> Tensor<2> {
+        let tokens = ids.len() / batch.max(1);
+        let args = self.attention_args(batch, tokens, starts, precision);
+        let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids);
+        for layer in &self.model.layers {
+            let qkv = layer.qkv(x.clone(), self.eps(), precision);
+            let attn = &layer.self_attn;
+            let heads = shuyuan_tensor::attention(
+                qkv,
+                attn.q_norm.weight.val(),
+                attn.k_norm.weight.val(),
+                args.clone(),
+            );
+            x = layer.add_attention(heads, x, precision);
+            x = layer.add_mlp(x, self.eps(), precision);
+        }
+        x
+    }
+
+    /// Mean cross-entropy in nats, (1). `targets` (B·T) hold `u32::MAX` where there is nothing to predict; the sum
+    /// is divided by `count`.
+    pub fn loss(
+        &self,
+        ids: Arc<[u32]>,
+        starts: Arc<[u32]>,
+        targets: Arc<[u32]>,
+        batch: usize,
+        count: f32,
+        precision: Precision,
+    ) -> Tensor<1> {
+        let x = self.states(ids, starts, batch, precision);
+        let args = LossArgs { targets, count, eps: self.eps(), precision, per_token: None };
+        shuyuan_tensor::loss(x, self.model.norm.weight.val(), self.head(), args)
+    }
+
+    /// The loss of each position in nats, 0 where there is nothing to predict. Shapes as in [`Self::loss`].
+    pub fn losses(
+        &self,
+        ids: Arc<[u32]>,
+        starts: Arc<[u32]>,
+        targets: Arc<[u32]>,
+        batch: usize,
+        precision: Precision,
+    ) -> Vec<f32> {
+        let x = self.states(ids, starts, batch, precision);
+        let per_token = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let args =
+            LossArgs { targets, count: 1.0, eps: self.eps(), precision, per_token: Some(per_token.clone()) };
+        shuyuan_tensor::loss(x, self.model.norm.weight.val(), self.head(), args);
+        let mut losses = per_token.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        std::mem::take(&mut *losses)
+    }
+
+    /// Logits of `states` (N, C), as (N, V), row after row. For models without gradients.
+    pub fn logits(&self, states: Tensor<2>, precision: Precision) -> Vec<f32> {
+        let logits =
+            shuyuan_tensor::logits(states, self.model.norm.weight.val(), self.head(), self.eps(), precision);
+        shuyuan_tensor::read(&logits, <[f32]>::to_vec)
+    }
+
+    /// Logits of every position of one text, (T, V). For models without gradients.
+    ///
+    /// # Errors
+    /// If an id is unknown or the text is longer than the context.
+    pub fn forward(&self, ids: &[u32], precision: Precision) -> Result<Vec<f32>, ModelError> {
+        self.check(ids, ids.len())?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.logits(self.states(ids.into(), vec![0; ids.len()].into(), 1, precision), precision))
+    }
+
+    /// Reads `ids` after what `cache` holds, and returns the logits after the last of them, (V).
+    ///
+    /// # Errors
+    /// If an id is unknown, `ids` is empty, or the text grows past the cache or the context.
+    pub fn extend(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        precision: Precision,
+    ) -> Result<Vec<f32>, ModelError> {
+        let tokens = cache.length() + ids.len();
+        self.check(ids, tokens)?;
+        if tokens > cache.capacity() {
+            return Err(ModelError::TooLong { tokens, context: cache.capacity() });
+        }
+        if ids.is_empty() {
+            return Err(ModelError::Config("nothing to read: give at least one token".into()));
+        }
+        let args = self.attention_args(1, ids.len(), Arc::new([]), precision);
+        let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids.into());
+        for (layer, cache) in self.model.layers.iter().zip(cache.layers()) {
+            let qkv = layer.qkv(x.clone(), self.eps(), precision);
+            let attn = &layer.self_attn;
+            let norms = (attn.q_norm.weight.val(), attn.k_norm.weight.val());
+            let heads = shuyuan_tensor::attention_cached(qkv, norms.0, norms.1, args.clone(), cache.clone());
+            x = layer.add_attention(heads, x, precision);
+            x = layer.add_mlp(x, self.eps(), precision);
+        }
+        let last = x.slice([ids.len() - 1..ids.len(), 0..self.config.hidden_size]);
+        Ok(self.logits(last, precision))
+    }
+}
