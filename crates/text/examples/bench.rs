@@ -148,7 +148,9 @@ fn parse() -> Result<Args, Box<dyn Error>> {
             "--output" => args.output = Some(value()?),
             "--train-only" => args.train_only = true,
             other => {
-                return Err(format!("unknown option {other}; see the first lines of examples/bench.rs").into());
+                return Err(
+                    format!("unknown option {other}; see the first lines of examples/bench.rs").into()
+                );
             }
         }
     }

@@ -28,24 +28,56 @@ pub(crate) struct Bpe {
 #[derive(Debug)]
 struct Matcher {
     trie: Trie,
-    /// By id.
-    tokens: Vec<Made>,
+    /// By id, as the next.
+    extents: Vec<Extent>,
+    made: Vec<Made>,
 }
 
-/// How a token came to be.
 #[derive(Clone, Copy, Debug)]
-struct Made {
+struct Extent {
     /// Bytes; 0 if the token is never reached.
     len: u32,
     /// The longest reachable token that is a proper prefix of this one.
     prefix: TokenId,
+}
+
+/// How a token came to be, and how soon it could be joined to others.
+#[derive(Clone, Copy, Debug)]
+struct Made {
     /// 1 + the rank of its merge; 0 for a single byte.
     time: u32,
     left: TokenId,
     right: TokenId,
+    /// The lowest rank of a merge whose left part is this token, and over what it ends with: its right part, that one's, ….
+    as_left: u32,
+    end_as_left: u32,
+    /// The same, with the sides exchanged.
+    as_right: u32,
+    start_as_right: u32,
 }
 
-const NOT_MADE: Made = Made { len: 0, prefix: NO_TOKEN, time: 0, left: NO_TOKEN, right: NO_TOKEN };
+impl Made {
+    fn from_merge(&mut self, made: &[Made], rank: u32, (left, right): (TokenId, TokenId)) {
+        *self = Self {
+            time: rank + 1,
+            left,
+            right,
+            end_as_left: self.as_left.min(made[right as usize].end_as_left),
+            start_as_right: self.as_right.min(made[left as usize].start_as_right),
+            ..*self
+        };
+    }
+}
+
+const NOT_MADE: Made = Made {
+    time: 0,
+    left: NO_TOKEN,
+    right: NO_TOKEN,
+    as_left: NEVER,
+    end_as_left: NEVER,
+    as_right: NEVER,
+    start_as_right: NEVER,
+};
 
 /// What encoding needs beside the tables; kept between words so that nothing is allocated.
 #[derive(Default)]
@@ -70,30 +102,43 @@ impl Bpe {
     }
 
     fn matcher(&self, size: usize, merges: &[(TokenId, TokenId)]) -> Option<Matcher> {
-        let mut tokens = vec![NOT_MADE; size];
-        let mut bytes: Vec<Vec<u8>> = vec![Vec::new(); size];
-        for (b, &id) in self.byte_ids.iter().enumerate() {
-            tokens[id as usize].len = 1;
-            bytes[id as usize] = vec![b as u8];
+        let mut made = vec![NOT_MADE; size];
+        for (rank, &(left, right)) in (0u32..).zip(merges) {
+            let low = &mut made[left as usize].as_left;
+            *low = rank.min(*low);
+            let low = &mut made[right as usize].as_right;
+            *low = rank.min(*low);
         }
-        for (rank, (&(left, right), &id)) in merges.iter().zip(&self.merged).enumerate() {
-            let (l, r) = (tokens[left as usize], tokens[right as usize]);
+        let mut extents = vec![Extent { len: 0, prefix: NO_TOKEN }; size];
+        let mut bytes: Vec<Vec<u8>> = vec![Vec::new(); size];
+        for (b, &id) in (0u8..=255).zip(&self.byte_ids) {
+            extents[id as usize].len = 1;
+            bytes[id as usize] = vec![b];
+            let made = &mut made[id as usize];
+            made.end_as_left = made.as_left;
+            made.start_as_right = made.as_right;
+        }
+        for (rank, (&(left, right), &id)) in (0u32..).zip(merges.iter().zip(&self.merged)) {
             // A merge whose parts come later, a second merge to the same token, or one that is there twice.
             if bytes[left as usize].is_empty()
                 || bytes[right as usize].is_empty()
                 || !bytes[id as usize].is_empty()
-                || self.ranks.rank(left, right) != rank as u32
+                || self.ranks.rank(left, right) != rank
             {
                 return None;
             }
             bytes[id as usize] = [bytes[left as usize].as_slice(), &bytes[right as usize]].concat();
             // Reachable if its parts are, and no merge of lower rank comes between them.
-            let reachable = l.len > 0 && r.len > 0 && stands(&tokens, &self.ranks, left, right, rank as u32);
-            let len = if reachable { l.len + r.len } else { 0 };
-            tokens[id as usize] = Made { len, prefix: NO_TOKEN, time: rank as u32 + 1, left, right };
+            let (l, r) = (extents[left as usize].len, extents[right as usize].len);
+            if l > 0 && r > 0 && stands(&made, &self.ranks, left, right, rank) {
+                extents[id as usize].len = l + r;
+            }
+            let mut token = made[id as usize];
+            token.from_merge(&made, rank, (left, right));
+            made[id as usize] = token;
         }
         let mut sorted: Vec<(&[u8], TokenId)> = (0..size)
-            .filter(|&id| tokens[id].len > 0)
+            .filter(|&id| extents[id].len > 0)
             .map(|id| (bytes[id].as_slice(), id as TokenId))
             .collect();
         sorted.sort_unstable();
@@ -102,9 +147,9 @@ impl Bpe {
         }
         let trie = Trie::new(&sorted);
         for &(bytes, id) in &sorted {
-            tokens[id as usize].prefix = trie.longest(&bytes[..bytes.len() - 1]);
+            extents[id as usize].prefix = trie.longest(&bytes[..bytes.len() - 1]);
         }
-        Some(Matcher { trie, tokens })
+        Some(Matcher { trie, extents, made })
     }
 
     /// The id of a single byte.
@@ -186,7 +231,7 @@ impl Matcher {
     fn encode(&self, ranks: &PairTable, word: &[u8], work: &mut Work, ids: &mut Vec<TokenId>) {
         let Some(&_) = word.first() else { return };
         let first = self.trie.longest(word);
-        if self.tokens[first as usize].len as usize == word.len() {
+        if self.extents[first as usize].len as usize == word.len() {
             ids.push(first);
             return;
         }
@@ -196,7 +241,7 @@ impl Matcher {
         let (mut at, mut token) = (0usize, first);
         let mut last = NO_TOKEN;
         loop {
-            let end = at + self.tokens[token as usize].len as usize;
+            let end = at + self.extents[token as usize].len as usize;
             let alive = work.dead.is_empty() || !is_dead(&work.dead, end);
             if alive && (last == NO_TOKEN || self.stands_cached(ranks, &mut work.pairs, last, token)) {
                 stack.push(token);
@@ -208,7 +253,7 @@ impl Matcher {
                 token = self.trie.longest(&word[at..]);
                 continue;
             }
-            token = self.tokens[token as usize].prefix;
+            token = self.extents[token as usize].prefix;
             if token != NO_TOKEN {
                 continue;
             }
@@ -217,7 +262,7 @@ impl Matcher {
             let Some(popped) = stack.pop() else {
                 unreachable!("the bytes' own merges always lead to the end")
             };
-            at -= self.tokens[popped as usize].len as usize;
+            at -= self.extents[popped as usize].len as usize;
             token = popped;
             last = stack.last().copied().unwrap_or(NO_TOKEN);
         }
@@ -226,7 +271,7 @@ impl Matcher {
 
     #[inline(always)]
     fn stands_cached(&self, ranks: &PairTable, pairs: &mut PairCache, left: TokenId, right: TokenId) -> bool {
-        pairs.get_or(left, right, || stands(&self.tokens, ranks, left, right, NEVER))
+        pairs.get_or(left, right, || stands(&self.made, ranks, left, right, NEVER))
     }
 }
 
@@ -245,12 +290,16 @@ fn mark_dead(dead: &mut Vec<usize>, at: usize, len: usize) {
 ///
 /// Undoes both tokens' merges, the latest first, and looks at each state whether the two symbols at the boundary would have
 /// merged before what was undone. Of equal ranks the leftmost pair goes first.
-fn stands(tokens: &[Made], ranks: &PairTable, mut left: TokenId, mut right: TokenId, mut limit: u32) -> bool {
+fn stands(made: &[Made], ranks: &PairTable, mut left: TokenId, mut right: TokenId, mut limit: u32) -> bool {
     loop {
-        if ranks.rank(left, right) < limit {
+        let (l, r) = (&made[left as usize], &made[right as usize]);
+        // No symbol that the left one ends with, or the right one starts with, is joined to anything before the limit.
+        if l.end_as_left.max(r.start_as_right) >= limit {
+            return true;
+        }
+        if l.as_left.max(r.as_right) < limit && ranks.rank(left, right) < limit {
             return false;
         }
-        let (l, r) = (&tokens[left as usize], &tokens[right as usize]);
         if l.time > r.time {
             limit = l.time - 1;
             left = l.right;

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use shuyuan_text::{ChatTemplate, Error, Tokenizer, TrainConfig, TrainProgress, Trained, train};
 
+/// What the message must say, and a change of the file.
+type Case = (&'static str, fn(&mut Value));
+
 fn train_on(text: &str, config: &TrainConfig) -> Result<Trained, Error> {
     train([Ok(text.to_string())], config, |_| ControlFlow::Continue(()))
 }
@@ -117,7 +120,7 @@ fn files_that_are_missing_broken_or_foreign() {
 
 #[test]
 fn tokenizers_of_other_kinds_are_named() {
-    let cases: [(&str, fn(&mut Value)); 14] = [
+    let cases: [Case; 14] = [
         ("model type Unigram", |f| f["model"] = json!({"type": "Unigram", "vocab": [["a", 0.5]]})),
         ("model type WordPiece", |f| f["model"]["type"] = "WordPiece".into()),
         ("normaliser NFKC", |f| f["normalizer"] = json!({"type": "NFKC"})),
@@ -145,7 +148,7 @@ fn tokenizers_of_other_kinds_are_named() {
 
 #[test]
 fn contradictions_inside_a_file_are_named() {
-    let cases: [(&str, fn(&mut Value)); 8] = [
+    let cases: [Case; 8] = [
         ("which is not there", |f| f["model"]["merges"][3] = "zz zz".into()),
         ("not two tokens", |f| f["model"]["merges"][3] = "zz".into()),
         ("two tokens have id 300", |f| f["model"]["vocab"]["zzzz"] = 300.into()),
