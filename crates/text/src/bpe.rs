@@ -57,7 +57,7 @@ struct Made {
 }
 
 impl Made {
-    fn from_merge(&mut self, made: &[Made], rank: u32, (left, right): (TokenId, TokenId)) {
+    fn set_merge(&mut self, made: &[Made], rank: u32, (left, right): (TokenId, TokenId)) {
         *self = Self {
             time: rank + 1,
             left,
@@ -134,7 +134,7 @@ impl Bpe {
                 extents[id as usize].len = l + r;
             }
             let mut token = made[id as usize];
-            token.from_merge(&made, rank, (left, right));
+            token.set_merge(&made, rank, (left, right));
             made[id as usize] = token;
         }
         let mut sorted: Vec<(&[u8], TokenId)> = (0..size)
