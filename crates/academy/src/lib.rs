@@ -1,1 +1,11 @@
 //! The application: one home folder, its models, runs and events. Each stage is one function.
+//!
+//! Thin faces (the command line, the server) call these functions; nothing here prints or reads arguments.
+
+mod events;
+mod home;
+mod live;
+
+pub use events::{Event, Events, Level, StageState};
+pub use home::Home;
+pub use live::{Academy, Lang, LiveModel};

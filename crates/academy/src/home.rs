@@ -1,0 +1,80 @@
+//! The folder that holds everything of one academy.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// `models/NAME`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `report.json`.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// Uses `root`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open(root: &Path) -> Result<Self> {
+        std::fs::create_dir_all(root).with_context(|| {
+            format!("cannot make the home folder {}: choose another with --home", root.display())
+        })?;
+        Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a model lives: safetensors, config and tokenizer.
+    pub fn model(&self, name: &str) -> PathBuf {
+        self.root.join("models").join(name)
+    }
+
+    /// Where a corpus lives: shards and report.
+    pub fn corpus(&self, name: &str) -> PathBuf {
+        self.root.join("corpora").join(name)
+    }
+
+    /// Where a tokenizer lives.
+    pub fn tokenizer(&self, name: &str) -> PathBuf {
+        self.root.join("tokenizers").join(name)
+    }
+
+    /// Where a run lives: resolved recipe, metrics, checkpoints.
+    pub fn run(&self, name: &str) -> PathBuf {
+        self.root.join("runs").join(name)
+    }
+
+    /// Seconds by stage and scores by task.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.json")
+    }
+
+    /// Names in `models/` that hold a config.json, sorted.
+    pub fn models(&self) -> Vec<String> {
+        self.names("models", "config.json")
+    }
+
+    /// Names in `runs/` that hold metrics, sorted.
+    pub fn runs(&self) -> Vec<String> {
+        self.names("runs", "recipe.json")
+    }
+
+    /// Names in `corpora/` that are complete, sorted.
+    pub fn corpora(&self) -> Vec<String> {
+        self.names("corpora", "corpus.json")
+    }
+
+    fn names(&self, kind: &str, marker: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.root.join(kind)) else { return Vec::new() };
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.join(marker).is_file())
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_string()))
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        names
+    }
+}

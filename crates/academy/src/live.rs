@@ -1,0 +1,91 @@
+//! The academy at work: its home, its events, and the weights of this moment.
+
+use crate::{Events, Home};
+use anyhow::{Context, Result};
+use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_text::Tokenizer;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+/// The language of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lang {
+    /// 中文
+    Zh,
+    /// English
+    En,
+}
+
+impl Lang {
+    /// The one of two texts that is in this language.
+    pub fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+}
+
+/// Weights that can be talked to and looked into: of a finished model, or of one in mid-training.
+#[derive(Clone)]
+pub struct LiveModel {
+    /// Its name in the home folder.
+    pub name: String,
+    /// The model, on a device without gradients.
+    pub model: Arc<Qwen3ForCausalLM>,
+    /// Its tokenizer.
+    pub tokenizer: Arc<Tokenizer>,
+}
+
+impl LiveModel {
+    /// Loads the model in folder `dir`.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let name = dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
+        let tokenizer =
+            Tokenizer::load(dir).with_context(|| format!("the tokenizer of {}", dir.display()))?;
+        let model = shuyuan_model::load(dir, &shuyuan_tensor::cpu())?;
+        Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
+    }
+}
+
+/// One home folder with what is alive in it. Shared by the stages and the server.
+pub struct Academy {
+    /// Where everything is kept.
+    pub home: Home,
+    /// What happens.
+    pub events: Events,
+    /// The language of messages.
+    pub lang: Lang,
+    live: RwLock<Option<LiveModel>>,
+    my_prompt: Mutex<Option<String>>,
+}
+
+impl Academy {
+    /// An academy at `home`, with no model yet.
+    pub fn new(home: Home, lang: Lang) -> Self {
+        Self { home, events: Events::default(), lang, live: RwLock::new(None), my_prompt: Mutex::new(None) }
+    }
+
+    /// The weights of this moment.
+    pub fn live(&self) -> Option<LiveModel> {
+        self.live.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// From now on these are the weights that are chatted with and looked into.
+    pub fn set_live(&self, model: LiveModel) {
+        *self.live.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(model);
+    }
+
+    /// The prompt that the user wants to see answered during training.
+    pub fn my_prompt(&self) -> Option<String> {
+        self.my_prompt.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Sets it.
+    pub fn set_my_prompt(&self, prompt: Option<String>) {
+        *self.my_prompt.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = prompt;
+    }
+}
