@@ -25,7 +25,7 @@ pub use batch::Batch;
 pub use batches::Batches;
 pub use build::{BuildConfig, Filters, Progress, Source, Stage, build};
 pub use chat::{ChatBatches, Conversation, Conversations};
-pub use corpus::{Corpus, Manifest, ShardEntry, Split};
+pub use corpus::{Corpus, Manifest, ShardEntry, Split, stats};
 pub use error::{Error, Result};
 pub use example::Example;
 pub use pack::{BatchConfig, Cursor};

@@ -317,7 +317,7 @@ fn an_interrupted_build_ends_as_an_uninterrupted_one_on_any_number_of_threads() 
     let broken = BuildConfig { output: dir.path().join("broken"), ..config.clone() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut stages = Vec::new();
-    for at in [1, 1, 2, 4, 9, 17] {
+    for at in [1, 1, 2, 4, 9, 23] {
         let (stop, n) = (AtomicBool::new(false), std::sync::atomic::AtomicUsize::new(0));
         let stage = std::sync::Mutex::new(None);
         let result = pool.install(|| {
@@ -413,4 +413,19 @@ fn conversations_are_read_and_learned_where_the_assistant_speaks() {
     fs::write(&path, "not json\n").unwrap();
     let message = Conversations::read(&[&path], &tokenizer).unwrap_err().to_string();
     assert!(message.contains("chat.jsonl") && message.contains("messages"), "{message}");
+}
+
+/// The committed corpus of version 1 must stay readable for as long as version 1 is said to be read.
+#[test]
+fn a_corpus_of_version_1_is_read() {
+    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/corpus-v1"));
+    let corpus = Corpus::open(dir).unwrap();
+    assert_eq!((corpus.documents(Split::Train), corpus.documents(Split::Validation)), (3, 1));
+    assert_eq!(shuyuan_corpus::stats(dir).unwrap().sources[0].kept, 4);
+    let all = [documents(dir, Split::Train), documents(dir, Split::Validation)].concat();
+    assert!(all.contains(&"我今天吃了狮子头和蔬菜，晚上还想再吃一碗面。".to_owned()), "{all:?}");
+    assert!(
+        all.iter().any(|t| t.starts_with("<|im_start|>user\nWhat did you eat today?<|im_end|>\n")),
+        "{all:?}"
+    );
 }

@@ -24,7 +24,7 @@ pub struct BuildConfig {
     /// What counts as text worth reading.
     #[serde(default)]
     pub filters: Filters,
-    /// Look for near-duplicates (MinHash, 14 bands of 8, about 72 % of five-grams shared).
+    /// Look for near-duplicates (MinHash, 20 bands of 8: from two thirds of five-grams shared on).
     #[serde(default = "yes")]
     pub near_duplicates: bool,
     /// Read about so many bytes of text from each source.

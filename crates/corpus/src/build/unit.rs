@@ -3,7 +3,7 @@
 //! The files are the journal. A unit's file is published whole, so a unit is done if its file is there. They are a
 //! cache in the unfinished corpus, gone when it is finished; so the format has no version, the plan has.
 //!
-//! Little-endian: length of the head (u64), the head (JSON), then by column: N hashes of texts (u128), 14 or 0 columns
+//! Little-endian: length of the head (u64), the head (JSON), then by column: N hashes of texts (u128), 20 or 0 columns
 //! of N band hashes (u64), N languages (u8), N bytes of text (u32), N numbers of tokens (u32), all tokens (u32).
 
 use std::fs::File;

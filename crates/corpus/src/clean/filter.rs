@@ -96,13 +96,13 @@ fn repeats_lines(text: &str) -> bool {
     })
 }
 
-/// Too much text in one phrase, or in phrases that came before. A word of Chinese has about one and a half characters,
-/// so n words are 3n / 2 of ours there.
+/// Too much text in one phrase, or in phrases that came before. A word of Chinese has up to two characters,
+/// so n words are 2n of ours there.
 fn repeats_phrases(words: &Words, language: Language) -> bool {
     if words.hashes.len() < LEAST_WORDS {
         return false;
     }
-    let size = |n: usize| if language == Language::Zh { (n * 3).div_ceil(2) } else { n };
+    let size = |n: usize| if language == Language::Zh { n * 2 } else { n };
     if [(2, 0.20), (3, 0.18), (4, 0.16)].iter().any(|&(n, most)| top_share(words, size(n)) > most) {
         return true;
     }
