@@ -1,0 +1,52 @@
+//! Where batches come from: text or conversations, both with a place to resume from.
+
+use shuyuan_corpus::{Batch, Batches, ChatBatches, Cursor};
+
+/// An endless, resumable stream of batches.
+pub trait Data: Send {
+    /// The next batch.
+    ///
+    /// # Errors
+    /// If the data cannot be read.
+    fn next_batch(&mut self) -> shuyuan_corpus::Result<Option<Batch>>;
+    /// Where the stream stands.
+    fn cursor(&self) -> Cursor;
+    /// Goes to a place.
+    ///
+    /// # Errors
+    /// If the place is of other data.
+    fn resume(&mut self, cursor: Cursor) -> shuyuan_corpus::Result<()>;
+    /// Tokens that an epoch feeds in.
+    fn tokens_per_epoch(&self) -> u64;
+    /// Passes over the data finished.
+    fn epoch(&self) -> u64;
+}
+
+macro_rules! data {
+    ($name:ty) => {
+        impl Data for $name {
+            fn next_batch(&mut self) -> shuyuan_corpus::Result<Option<Batch>> {
+                self.next().transpose()
+            }
+
+            fn cursor(&self) -> Cursor {
+                self.cursor()
+            }
+
+            fn resume(&mut self, cursor: Cursor) -> shuyuan_corpus::Result<()> {
+                self.resume(cursor)
+            }
+
+            fn tokens_per_epoch(&self) -> u64 {
+                self.tokens_per_epoch()
+            }
+
+            fn epoch(&self) -> u64 {
+                self.epoch()
+            }
+        }
+    };
+}
+
+data!(Batches);
+data!(ChatBatches);

@@ -1,0 +1,80 @@
+//! What can stop a run.
+
+use std::path::PathBuf;
+
+/// A run that cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A recipe that is not one.
+    #[error("recipe {path}: {what}", path = path.display())]
+    Recipe {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "the loss of step {step} is {loss}: training cannot go on. The last checkpoint is untouched. \
+         Lower the learning rates (now {lr}), or lengthen warmup_steps, and run again with --resume. \
+         The documents of this batch start with tokens {tokens:?}"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
+        /// What the loss was.
+        loss: f64,
+        /// The learning rate of the matrices.
+        lr: f64,
+        /// The first tokens of the batch.
+        tokens: Vec<u32>,
+    },
+    /// A parameter that nothing taught.
+    #[error("parameter {0} got no gradient: it would silently stay as it is")]
+    NoGradient(String),
+    /// The folder holds a run already.
+    #[error("{path} holds a run of {step} steps already: go on with --resume, or choose another --output", path = path.display())]
+    Exists {
+        /// The run's folder.
+        path: PathBuf,
+        /// Where it stands.
+        step: u64,
+    },
+    /// A checkpoint that does not belong to this run.
+    #[error("cannot resume {path}: {what}", path = path.display())]
+    Resume {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Why not, and what to do.
+        what: String,
+    },
+    /// It does not fit.
+    #[error(
+        "this run needs about {need_mib} MiB, {have_mib} MiB are free: lower batch (now {batch}) or the model's size"
+    )]
+    Memory {
+        /// MiB.
+        need_mib: u64,
+        /// MiB.
+        have_mib: u64,
+        /// Rows of a batch.
+        batch: usize,
+    },
+    /// The data ended or broke.
+    #[error(transparent)]
+    Corpus(#[from] shuyuan_corpus::Error),
+    /// The model's files.
+    #[error(transparent)]
+    Model(#[from] shuyuan_model::ModelError),
+    /// Storage.
+    #[error(transparent)]
+    Store(#[from] shuyuan_store::StoreError),
+    /// A file of the run.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,72 @@
+//! Gradients by parameter name, added up over the micro-batches of a step.
+
+use crate::TrainError;
+use burn::module::{ModuleVisitor, Param};
+use burn::prelude::Module;
+use burn::tensor::{Gradients, Tensor};
+use shuyuan_kernels::sum_of_squares;
+use shuyuan_model::Qwen3ForCausalLM;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(crate) struct Grads {
+    by_name: BTreeMap<String, Vec<f32>>,
+}
+
+struct Add<'a> {
+    path: Vec<String>,
+    grads: &'a Gradients,
+    sum: &'a mut BTreeMap<String, Vec<f32>>,
+    first: bool,
+    missing: Option<String>,
+}
+
+impl ModuleVisitor for Add<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        let Some(grad) = param.val().grad(self.grads) else {
+            self.missing.get_or_insert(name);
+            return;
+        };
+        let (sum, first) = (self.sum.entry(name).or_default(), self.first);
+        shuyuan_tensor::read(&grad, |grad| {
+            if first {
+                sum.clear();
+                sum.extend_from_slice(grad);
+            } else {
+                sum.iter_mut().zip(grad).for_each(|(s, g)| *s += g);
+            }
+        });
+    }
+}
+
+impl Grads {
+    /// Adds the gradients of one micro-batch; with `first`, they replace what was there.
+    pub(crate) fn add(
+        &mut self,
+        model: &Qwen3ForCausalLM,
+        grads: &Gradients,
+        first: bool,
+    ) -> Result<(), TrainError> {
+        let mut add = Add { path: Vec::new(), grads, sum: &mut self.by_name, first, missing: None };
+        model.visit(&mut add);
+        add.missing.map_or(Ok(()), |name| Err(TrainError::NoGradient(name)))
+    }
+
+    /// The root of the sum of all squares.
+    pub(crate) fn norm(&self) -> f64 {
+        self.by_name.values().map(|grad| sum_of_squares(grad)).sum::<f64>().sqrt()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> &[f32] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+}

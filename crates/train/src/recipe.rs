@@ -1,0 +1,253 @@
+//! A run in a file: everything that decides its result.
+
+use crate::TrainError;
+use serde::{Deserialize, Serialize};
+use shuyuan_model::Config;
+use shuyuan_tensor::Precision;
+use std::path::Path;
+
+/// One run. TOML with the tables `[model]`, `[train]`, `[optimizer]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The shape of the model; for fine-tuning it is that of the given model.
+    #[serde(default)]
+    pub model: ModelRecipe,
+    /// How long and on what.
+    #[serde(default)]
+    pub train: TrainRecipe,
+    /// How steps are taken.
+    #[serde(default)]
+    pub optimizer: OptimizerRecipe,
+}
+
+/// The shape of a model, but for the vocabulary, which is the tokenizer's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelRecipe {
+    /// C
+    pub hidden_size: usize,
+    /// Numbers inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// H
+    pub num_attention_heads: usize,
+    /// K
+    pub num_key_value_heads: usize,
+    /// D
+    pub head_dim: usize,
+    /// The longest text in tokens.
+    pub max_position_embeddings: usize,
+    /// The base of RoPE's angles.
+    pub rope_theta: f64,
+    /// Whether the output layer is the embedding.
+    pub tie_word_embeddings: bool,
+}
+
+impl Default for ModelRecipe {
+    fn default() -> Self {
+        Self {
+            hidden_size: 128,
+            intermediate_size: 512,
+            num_hidden_layers: 4,
+            num_attention_heads: 4,
+            num_key_value_heads: 2,
+            head_dim: 32,
+            max_position_embeddings: 1024,
+            rope_theta: 10_000.0,
+            tie_word_embeddings: true,
+        }
+    }
+}
+
+/// How long and on what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainRecipe {
+    /// B: rows of a micro-batch.
+    pub batch: usize,
+    /// T: tokens of a row.
+    pub tokens: usize,
+    /// Micro-batches of a step.
+    pub accumulation: usize,
+    /// Steps; with `minutes` the earlier of the two ends the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Minutes of training; the schedule then follows the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Of weights and order.
+    pub seed: u64,
+    /// "bf16" or "f32": what products are multiplied in. Weights and sums are f32.
+    pub precision: String,
+    /// Steps from one look at held-out text to the next; 0 for none.
+    pub validate_every: u64,
+    /// Batches of a look.
+    pub validation_batches: usize,
+    /// Steps from one checkpoint to the next.
+    pub checkpoint_every: u64,
+}
+
+impl Default for TrainRecipe {
+    fn default() -> Self {
+        Self {
+            batch: 8,
+            tokens: 512,
+            accumulation: 1,
+            steps: None,
+            minutes: None,
+            seed: 1,
+            precision: "bf16".into(),
+            validate_every: 200,
+            validation_batches: 8,
+            checkpoint_every: 500,
+        }
+    }
+}
+
+/// Which rule turns gradients of matrices into steps. Everything else is taught by AdamW.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Orthogonalised momentum.
+    Muon,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+
+/// How steps are taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerRecipe {
+    /// For the matrices of the layers.
+    pub kind: OptimizerKind,
+    /// Learning rate of the layers' matrices.
+    pub matrix_lr: f64,
+    /// Learning rate of the embedding (and of the output layer, where it is its own).
+    pub embedding_lr: f64,
+    /// Learning rate of the norms.
+    pub norm_lr: f64,
+    /// AdamW's memory of gradients and of their squares.
+    pub betas: [f64; 2],
+    /// Muon's memory.
+    pub momentum: f64,
+    /// Of matrices only.
+    pub weight_decay: f64,
+    /// The global norm that gradients are cut to; 0 for none.
+    pub clip: f64,
+    /// Steps of rising rate.
+    pub warmup_steps: u64,
+    /// The last part of the run, in which the rate falls to nothing: 0 to 1.
+    pub warmdown: f64,
+}
+
+impl Default for OptimizerRecipe {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Muon,
+            matrix_lr: 0.02,
+            embedding_lr: 0.01,
+            norm_lr: 0.01,
+            betas: [0.9, 0.95],
+            momentum: 0.95,
+            weight_decay: 0.01,
+            clip: 1.0,
+            warmup_steps: 20,
+            warmdown: 0.5,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads and checks a recipe file.
+    ///
+    /// # Errors
+    /// Names the file, the key, and what it may be.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        let wrong = |what: String| TrainError::Recipe { path: path.to_path_buf(), what };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let recipe: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        recipe.validate().map_err(wrong)?;
+        Ok(recipe)
+    }
+
+    /// Checks what can be checked without data.
+    ///
+    /// # Errors
+    /// A sentence that names the key, its value and what it may be.
+    pub fn validate(&self) -> Result<(), String> {
+        self.config(2).validate().map_err(|error| error.to_string())?;
+        let train = &self.train;
+        for (name, value, most) in [
+            ("train.batch", train.batch, 1 << 16),
+            ("train.tokens", train.tokens, self.model.max_position_embeddings),
+            ("train.accumulation", train.accumulation, 1 << 16),
+        ] {
+            if value == 0 || value > most {
+                return Err(format!("{name} must be 1 to {most}, found {value}"));
+            }
+        }
+        if train.steps == Some(0) {
+            return Err("train.steps must be at least 1".into());
+        }
+        if train.minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) {
+            return Err("train.minutes must be a positive number".into());
+        }
+        if !["bf16", "f32"].contains(&train.precision.as_str()) {
+            return Err(format!("train.precision must be \"bf16\" or \"f32\", found {:?}", train.precision));
+        }
+        let o = &self.optimizer;
+        for (name, value, most) in [
+            ("matrix_lr", o.matrix_lr, 10.0),
+            ("embedding_lr", o.embedding_lr, 10.0),
+            ("norm_lr", o.norm_lr, 10.0),
+            ("betas[0]", o.betas[0], 1.0),
+            ("betas[1]", o.betas[1], 1.0),
+            ("momentum", o.momentum, 1.0),
+            ("weight_decay", o.weight_decay, 10.0),
+            ("clip", o.clip, 1e6),
+            ("warmdown", o.warmdown, 1.0),
+        ] {
+            if !(0.0..=most).contains(&value) {
+                return Err(format!("optimizer.{name} must be 0 to {most}, found {value}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What products are multiplied in.
+    pub fn precision(&self) -> Precision {
+        if self.train.precision == "f32" { Precision::F32 } else { Precision::Bf16 }
+    }
+
+    /// The model's configuration for a vocabulary of `vocab_size`.
+    pub fn config(&self, vocab_size: usize) -> Config {
+        let m = &self.model;
+        Config {
+            vocab_size,
+            hidden_size: m.hidden_size,
+            intermediate_size: m.intermediate_size,
+            num_hidden_layers: m.num_hidden_layers,
+            num_attention_heads: m.num_attention_heads,
+            num_key_value_heads: m.num_key_value_heads,
+            head_dim: m.head_dim,
+            max_position_embeddings: m.max_position_embeddings,
+            rope_theta: m.rope_theta,
+            rms_norm_eps: 1e-6,
+            tie_word_embeddings: m.tie_word_embeddings,
+            eos_token_id: None,
+        }
+    }
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            model: ModelRecipe::default(),
+            train: TrainRecipe::default(),
+            optimizer: OptimizerRecipe::default(),
+        }
+    }
+}

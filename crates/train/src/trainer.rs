@@ -1,0 +1,235 @@
+//! The loop: batch, loss, gradients, step; and everything around it that keeps work from being lost.
+
+use crate::checkpoint::{self, State, VERSION};
+use crate::grads::Grads;
+use crate::record::Recorder;
+use crate::{Data, Metric, Optimizer, Recipe, TrainError, Validation, bits_per_byte, curve, schedule};
+use burn::module::Module;
+use shuyuan_corpus::Batch;
+use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_store::{Lock, write_atomic};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Who watches a run.
+pub trait Observer {
+    /// A step was taken.
+    fn step(&mut self, metric: &Metric, progress: f64);
+    /// Seconds between two moments.
+    fn every_seconds(&self) -> f64 {
+        20.0
+    }
+    /// The weights of this moment, on a device without gradients. Not counted as training time.
+    fn moment(&mut self, model: &Qwen3ForCausalLM, metric: &Metric);
+}
+
+/// What to run, and where.
+pub struct Job<'a> {
+    /// How.
+    pub recipe: &'a Recipe,
+    /// From which weights, on a device with gradients. Where the run is resumed, its own take their place.
+    pub model: Qwen3ForCausalLM,
+    /// On what.
+    pub data: Box<dyn Data>,
+    /// Held-out text, if any.
+    pub validation: Option<Validation>,
+    /// What no model can pass, in nats per token, if known.
+    pub floor: Option<f64>,
+    /// The run's folder.
+    pub output: &'a Path,
+    /// Go on from the checkpoint that is there; without, one that is there is an error.
+    pub resume: bool,
+    /// Set from elsewhere to stop after the current step, with a checkpoint.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The model, on a device without gradients.
+    pub model: Qwen3ForCausalLM,
+    /// Steps taken in all.
+    pub steps: u64,
+    /// Tokens seen in all.
+    pub tokens: u64,
+    /// Seconds of training in all.
+    pub seconds: f64,
+    /// Mean loss of the last steps.
+    pub loss: f64,
+    /// Of held-out text, at the end.
+    pub bits_per_byte: Option<f64>,
+    /// Whether it was stopped before its end.
+    pub stopped: bool,
+}
+
+/// Runs a job to its end, or until it is stopped.
+///
+/// The folder then holds recipe.json, metrics.jsonl, loss.svg and checkpoint/. With `steps` the result depends on
+/// recipe, data and thread count alone; with `minutes` the schedule follows the clock.
+///
+/// # Errors
+/// Whatever stops it; the last checkpoint stays.
+pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
+    let Job { recipe, mut model, mut data, validation, floor, output, resume, stop } = job;
+    recipe.validate().map_err(|what| TrainError::Recipe { path: output.join("recipe.json"), what })?;
+    let _lock = Lock::acquire(output)?;
+    let mut optimizer = Optimizer::new(recipe.optimizer.clone());
+    let mut state =
+        State { version: VERSION, step: 0, tokens: 0, seconds: 0.0, cursor: data.cursor(), finished: false };
+    if let Some(saved) = checkpoint::state(output)? {
+        if !resume {
+            return Err(TrainError::Exists { path: output.to_path_buf(), step: saved.step });
+        }
+        let dir = checkpoint::dir(output);
+        let wrong = |what: &str| TrainError::Resume { path: dir.clone(), what: what.into() };
+        if checkpoint::recipe(output).is_some_and(|old| !same_run(&old, recipe)) {
+            return Err(wrong(
+                "the recipe differs from the one it was started with: give that one, or another --output",
+            ));
+        }
+        let loaded = shuyuan_model::load(&dir, &shuyuan_tensor::cpu_autodiff())?;
+        if loaded.config() != model.config() {
+            return Err(wrong("its model has another shape than this recipe and tokenizer describe"));
+        }
+        model = loaded;
+        optimizer = Optimizer::load(recipe.optimizer.clone(), &dir.join("optimizer.safetensors"))?;
+        data.resume(saved.cursor)?;
+        state = saved;
+    }
+    let json =
+        serde_json::to_vec_pretty(recipe).unwrap_or_else(|error| unreachable!("a recipe is JSON: {error}"));
+    write_atomic(&output.join("recipe.json"), &json)?;
+    let (mut recorder, mut metrics) = Recorder::open(output, state.step)?;
+
+    let mut grads = Grads::default();
+    let mut last_moment = state.seconds;
+    let mut last_saved = state.step;
+    while !state.finished && !stop.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let step = state.step + 1;
+        let progress = progress(recipe, &state);
+        let factor = schedule::factor(&recipe.optimizer, step, progress);
+        let mut batches = Vec::new();
+        for _ in 0..recipe.train.accumulation {
+            match data.next_batch()? {
+                Some(batch) => batches.push(batch),
+                None => break,
+            }
+        }
+        if batches.is_empty() {
+            state.finished = true;
+            break;
+        }
+        let loss = teach(&model, recipe, &batches, &mut grads)?;
+        let lr = recipe.optimizer.matrix_lr * factor;
+        let grad_norm = grads.norm();
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            let tokens = batches[0].inputs.iter().take(16).copied().collect();
+            return Err(TrainError::NotFinite { step, loss, lr, tokens });
+        }
+        model = optimizer.step(model, &grads, step, factor);
+
+        let fed: usize =
+            batches.iter().map(|batch| batch.targets.iter().filter(|t| **t != Batch::IGNORE).count()).sum();
+        let seconds = started.elapsed().as_secs_f64();
+        state.step = step;
+        state.tokens += fed as u64;
+        state.seconds += seconds;
+        state.cursor = data.cursor();
+        state.finished = self::progress(recipe, &state) >= 1.0;
+        let mut metric = Metric {
+            step,
+            tokens: state.tokens,
+            seconds: state.seconds,
+            loss,
+            lr,
+            grad_norm,
+            tokens_per_s: fed as f64 / seconds,
+            floor,
+            validation_bits_per_byte: None,
+        };
+        let every = recipe.train.validate_every;
+        if let Some(validation) = &validation
+            && (state.finished || (every > 0 && step.is_multiple_of(every)))
+        {
+            metric.validation_bits_per_byte =
+                Some(bits_per_byte(&model.valid(), validation, recipe.precision())?);
+        }
+        recorder.write(&metric)?;
+        observer.step(&metric, self::progress(recipe, &state));
+        if state.seconds - last_moment >= observer.every_seconds() || step == 1 {
+            last_moment = state.seconds;
+            observer.moment(&model.valid(), &metric);
+        }
+        metrics.push(metric);
+        if step - last_saved >= recipe.train.checkpoint_every.max(1) {
+            checkpoint::save(output, &model, &optimizer, &state)?;
+            last_saved = step;
+        }
+    }
+    if state.step != last_saved || state.finished {
+        checkpoint::save(output, &model, &optimizer, &state)?;
+    }
+    write_atomic(&output.join("loss.svg"), curve::svg(&metrics).as_bytes())?;
+    let tail = &metrics[metrics.len().saturating_sub(20)..];
+    let model = model.valid();
+    if let Some(metric) = metrics.last() {
+        observer.moment(&model, metric);
+    }
+    Ok(Summary {
+        model,
+        steps: state.step,
+        tokens: state.tokens,
+        seconds: state.seconds,
+        loss: tail.iter().map(|metric| metric.loss).sum::<f64>() / tail.len().max(1) as f64,
+        bits_per_byte: metrics.iter().rev().find_map(|metric| metric.validation_bits_per_byte),
+        stopped: !state.finished,
+    })
+}
+
+/// Loss and gradients of one step's batches, as if they were one batch.
+fn teach(
+    model: &Qwen3ForCausalLM,
+    recipe: &Recipe,
+    batches: &[Batch],
+    grads: &mut Grads,
+) -> Result<f64, TrainError> {
+    let count: usize =
+        batches.iter().flat_map(|batch| &batch.targets).filter(|t| **t != Batch::IGNORE).count();
+    let mut total = 0.0;
+    for (index, batch) in batches.iter().enumerate() {
+        model.check(&batch.inputs, batch.tokens)?;
+        let arc = |ids: &[u32]| -> Arc<[u32]> { ids.into() };
+        let loss = model.loss(
+            arc(&batch.inputs),
+            arc(&batch.starts),
+            arc(&batch.targets),
+            batch.batch,
+            count.max(1) as f32,
+            recipe.precision(),
+        );
+        total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
+        grads.add(model, &loss.backward(), index == 0)?;
+    }
+    Ok(total)
+}
+
+/// How much of the run is done, 0 to 1: by steps or by the clock, whichever is further.
+fn progress(recipe: &Recipe, state: &State) -> f64 {
+    let steps = recipe.train.steps.map_or(0.0, |steps| state.step as f64 / steps as f64);
+    let clock = recipe.train.minutes.map_or(0.0, |minutes| state.seconds / (60.0 * minutes));
+    steps.max(clock).min(1.0)
+}
+
+/// Whether a run may go on under another recipe: only its length and its records may change.
+fn same_run(old: &Recipe, new: &Recipe) -> bool {
+    let mut old = old.clone();
+    old.train.steps = new.train.steps;
+    old.train.minutes = new.train.minutes;
+    old.train.checkpoint_every = new.train.checkpoint_every;
+    old.train.validate_every = new.train.validate_every;
+    old.train.validation_batches = new.train.validation_batches;
+    old == *new
+}
