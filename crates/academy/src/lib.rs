@@ -5,6 +5,7 @@
 mod events;
 mod home;
 mod live;
+pub mod stages;
 
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;

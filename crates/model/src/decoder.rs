@@ -171,6 +171,11 @@ impl Qwen3ForCausalLM {
         })
     }
 
+    /// From now on generation ends after this id.
+    pub fn set_eos(&mut self, id: Option<u32>) {
+        self.config.eos_token_id = id;
+    }
+
     /// Its shape.
     pub fn config(&self) -> &Config {
         &self.config

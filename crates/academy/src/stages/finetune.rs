@@ -1,0 +1,124 @@
+//! Career guidance: a model that has read learns to answer.
+
+use super::clock::Clock;
+use super::pretrain::{finish, name_of, tell_plan, token_bytes, with_length};
+use super::samples::{Prompt, default_prompts};
+use super::watch::Watch;
+use crate::{Academy, Level};
+use anyhow::{Context, Result};
+use shuyuan_corpus::{BatchConfig, ChatBatches, Conversation, Conversations};
+use shuyuan_text::{IM_END, Tokenizer};
+use shuyuan_train::{Job, ModelRecipe, Plan, Recipe, Summary, Validation};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// What to tune, and on what.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The model's folder.
+    pub model: PathBuf,
+    /// Conversations: JSON lines with `messages`.
+    pub data: Vec<PathBuf>,
+    /// The run's folder; the finished model lies in its `model/`.
+    pub output: PathBuf,
+    /// How; its `[model]` is not read.
+    pub recipe: Recipe,
+    /// In place of the recipe's.
+    pub steps: Option<u64>,
+    /// In place of the recipe's.
+    pub minutes: Option<f64>,
+    /// Go on from the folder's checkpoint.
+    pub resume: bool,
+    /// Prompts to show answers to; empty for a few of our own.
+    pub prompts: Vec<Prompt>,
+    /// What the run is called in events: "finetune", or "teach".
+    pub run: &'static str,
+}
+
+/// One conversation in this many is held back for validation.
+const HELD_OUT: usize = 200;
+
+/// Supervised fine-tuning: loss on what the assistant says, and on nothing else.
+///
+/// # Errors
+/// A model or data that is not usable, a loss that is not finite.
+pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Summary> {
+    let clock = Clock::start(
+        academy,
+        options.run,
+        ["就业指导", "学着回答:看问答,只在回答的部分改权重。"],
+        ["Career guidance", "Learning to answer: it reads conversations and is corrected only in what the assistant says."],
+    );
+    let tokenizer = Arc::new(
+        Tokenizer::load(&options.model).with_context(|| format!("the tokenizer of {}", options.model.display()))?,
+    );
+    let read = Conversations::read(&options.data, &tokenizer)?;
+    for line in read.skipped.files.iter().chain(&read.skipped.first) {
+        academy.events.message(Level::Warn, line.clone());
+    }
+    let mut model = shuyuan_model::load(&options.model, &shuyuan_tensor::cpu_autodiff())?;
+    model.set_eos(tokenizer.special(IM_END));
+    let mut recipe = options.recipe.clone();
+    let config = model.config();
+    recipe.model = ModelRecipe {
+        hidden_size: config.hidden_size,
+        intermediate_size: config.intermediate_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        num_key_value_heads: config.num_key_value_heads,
+        head_dim: config.head_dim,
+        max_position_embeddings: config.max_position_embeddings,
+        rope_theta: config.rope_theta,
+        tie_word_embeddings: config.tie_word_embeddings,
+    };
+    with_length(&mut recipe, options.steps, options.minutes)?;
+    tell_plan(academy, &recipe, &Plan::new(&recipe, config))?;
+
+    let (held_out, taught) = split(read.conversations);
+    let batch = |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
+    let validation = if held_out.is_empty() {
+        None
+    } else {
+        let batches = ChatBatches::new(held_out, batch(0, Some(1)))?;
+        let batches = batches.take(recipe.train.validation_batches).collect::<Result<_, _>>()?;
+        Some(Validation { batches, token_bytes: token_bytes(&tokenizer) })
+    };
+    let mut watch = Watch {
+        academy,
+        run: options.run,
+        name: name_of(&options.output),
+        tokenizer: tokenizer.clone(),
+        prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },
+        samples: options.output.join("samples.jsonl"),
+        every_seconds: 20.0,
+        told: Instant::now(),
+    };
+    let job = Job {
+        recipe: &recipe,
+        model,
+        data: Box::new(ChatBatches::new(taught, batch(recipe.train.seed, None))?),
+        validation,
+        floor: None,
+        output: &options.output,
+        resume: options.resume,
+        stop,
+    };
+    let summary = shuyuan_train::run(job, &mut watch)?;
+    finish(academy, &summary, &tokenizer, &options.output)?;
+    clock.done();
+    Ok(summary)
+}
+
+/// (held out, taught): few conversations are all taught.
+fn split(conversations: Vec<Conversation>) -> (Vec<Conversation>, Vec<Conversation>) {
+    if conversations.len() < 2 * HELD_OUT {
+        return (Vec::new(), conversations);
+    }
+    let (mut held_out, mut taught) = (Vec::new(), Vec::new());
+    for (index, conversation) in conversations.into_iter().enumerate() {
+        if index % HELD_OUT == 0 { &mut held_out } else { &mut taught }.push(conversation);
+    }
+    (held_out, taught)
+}

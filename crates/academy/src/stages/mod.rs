@@ -1,0 +1,16 @@
+//! The stages, from school to work. Each is one function: options in, events on the way, a result out.
+
+pub mod corpus;
+
+pub mod finetune;
+pub mod pretrain;
+
+
+pub mod tokenizer;
+pub mod world;
+
+mod clock;
+mod samples;
+mod watch;
+
+pub use samples::{Prompt, answer};

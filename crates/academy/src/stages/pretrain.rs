@@ -1,0 +1,165 @@
+//! The teacher: a model from token shards.
+
+use super::clock::Clock;
+use super::samples::{Prompt, default_prompts};
+use super::watch::Watch;
+use crate::{Academy, Level};
+use anyhow::{Context, Result, bail};
+use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
+use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_store::StagedDir;
+use shuyuan_text::{END_OF_TEXT, Tokenizer};
+use shuyuan_train::{Job, Plan, Recipe, Summary, Validation};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// What to train.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How.
+    pub recipe: Recipe,
+    /// The corpus's folder.
+    pub corpus: PathBuf,
+    /// The run's folder; the finished model lies in its `model/`.
+    pub output: PathBuf,
+    /// In place of the recipe's.
+    pub steps: Option<u64>,
+    /// In place of the recipe's.
+    pub minutes: Option<f64>,
+    /// Go on from the folder's checkpoint.
+    pub resume: bool,
+    /// Prompts to show answers to; empty for a few of our own.
+    pub prompts: Vec<Prompt>,
+    /// What no model can pass, in nats per byte, where the text's maker knows it.
+    pub floor_per_byte: Option<f64>,
+}
+
+/// Trains a model from nothing.
+///
+/// # Errors
+/// A corpus or recipe that is not usable, too little memory, a loss that is not finite; what was learned until the
+/// last checkpoint stays.
+pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Summary> {
+    let clock = Clock::start(
+        academy,
+        "pretrain",
+        ["老师", "上课:读课本,猜下一个词元,猜错了就把权重改一点点,几千次之后就会写了。"],
+        ["Teacher", "Class: read, guess the next token, correct the weights a little where the guess was wrong, thousands of times."],
+    );
+    let corpus = Corpus::open(&options.corpus)?;
+    let tokenizer = Arc::new(Tokenizer::load(&options.corpus).context("the corpus's tokenizer")?);
+    let mut recipe = options.recipe.clone();
+    with_length(&mut recipe, options.steps, options.minutes)?;
+    let mut config = recipe.config(tokenizer.vocab_size());
+    config.eos_token_id = tokenizer.special(END_OF_TEXT);
+    tell_plan(academy, &recipe, &Plan::new(&recipe, &config))?;
+
+    let batch = |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
+    let data = Batches::new(&corpus, Split::Train, batch(recipe.train.seed, None))?;
+    let validation = if corpus.documents(Split::Validation) > 0 {
+        let held_out = Batches::new(&corpus, Split::Validation, batch(0, Some(1)))?;
+        let batches = held_out.take(recipe.train.validation_batches).collect::<Result<_, _>>()?;
+        Some(Validation { batches, token_bytes: token_bytes(&tokenizer) })
+    } else {
+        None
+    };
+    let report = &corpus.manifest().report;
+    let bytes: u64 = report.sources.iter().map(|source| source.bytes_kept).sum();
+    let tokens = (report.tokens + report.validation_tokens).max(1);
+    let floor = options.floor_per_byte.map(|floor| floor * bytes as f64 / tokens as f64);
+
+    let device = shuyuan_tensor::cpu_autodiff();
+    device.seed(recipe.train.seed);
+    let mut watch = Watch {
+        academy,
+        run: "pretrain",
+        name: name_of(&options.output),
+        tokenizer: tokenizer.clone(),
+        prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },
+        samples: options.output.join("samples.jsonl"),
+        every_seconds: 20.0,
+        told: Instant::now(),
+    };
+    let job = Job {
+        recipe: &recipe,
+        model: Qwen3ForCausalLM::init(&config, &device)?,
+        data: Box::new(data),
+        validation,
+        floor,
+        output: &options.output,
+        resume: options.resume,
+        stop,
+    };
+    let summary = shuyuan_train::run(job, &mut watch)?;
+    finish(academy, &summary, &tokenizer, &options.output)?;
+    clock.done();
+    Ok(summary)
+}
+
+/// Sets how long a run lasts, where the caller says so.
+pub(super) fn with_length(recipe: &mut Recipe, steps: Option<u64>, minutes: Option<f64>) -> Result<()> {
+    if steps.is_some() || minutes.is_some() {
+        recipe.train.steps = steps;
+        recipe.train.minutes = minutes;
+    }
+    if recipe.train.steps.is_none() && recipe.train.minutes.is_none() {
+        bail!("how long? Set train.steps or train.minutes in the recipe, or give --steps or --minutes");
+    }
+    recipe.validate().map_err(|what| anyhow::anyhow!("recipe: {what}"))
+}
+
+/// Tells what a run will need, or refuses it.
+pub(super) fn tell_plan(academy: &Academy, recipe: &Recipe, plan: &Plan) -> Result<()> {
+    plan.check(recipe)?;
+    let millions = plan.params as f64 / 1e6;
+    let (tokens, memory) = (plan.tokens_per_step, plan.memory_mib);
+    let gflop = plan.flops_per_step / 1e9;
+    let length = match (recipe.train.steps, recipe.train.minutes) {
+        (Some(steps), _) => format!("{steps} steps"),
+        (None, Some(minutes)) => format!("{minutes:.1} min"),
+        (None, None) => String::new(),
+    };
+    let text = match academy.lang {
+        crate::Lang::Zh => format!(
+            "{millions:.1} M 参数,每步 {tokens} 词元({gflop:.0} GFLOP),约需内存 {memory} MiB,时长 {length}"
+        ),
+        crate::Lang::En => format!(
+            "{millions:.1} M parameters, {tokens} tokens a step ({gflop:.0} GFLOP), about {memory} MiB of memory, {length}"
+        ),
+    };
+    academy.events.message(Level::Info, text);
+    Ok(())
+}
+
+/// Publishes the model of a run that reached its end, or says how to go on.
+pub(super) fn finish(academy: &Academy, summary: &Summary, tokenizer: &Tokenizer, run: &Path) -> Result<()> {
+    if summary.stopped {
+        let text = match academy.lang {
+            crate::Lang::Zh => format!("已停在第 {} 步并保存;同一命令加 --resume 继续。", summary.steps),
+            crate::Lang::En => format!("Stopped and saved at step {}; the same command with --resume goes on.", summary.steps),
+        };
+        academy.events.message(Level::Warn, text);
+        return Ok(());
+    }
+    publish(summary, tokenizer, &run.join("model"))
+}
+
+/// Writes a model folder that appears at once.
+pub(super) fn publish(summary: &Summary, tokenizer: &Tokenizer, dir: &Path) -> Result<()> {
+    let staged = StagedDir::new(dir)?;
+    shuyuan_model::save(&summary.model, staged.path())?;
+    tokenizer.save(staged.path())?;
+    Ok(staged.publish()?)
+}
+
+/// The length of each token in bytes, 0 for special ones.
+pub(super) fn token_bytes(tokenizer: &Tokenizer) -> Vec<u32> {
+    let length = |id| if tokenizer.is_special(id) { 0 } else { tokenizer.token_bytes(id).len() as u32 };
+    (0..tokenizer.vocab_size() as u32).map(length).collect()
+}
+
+pub(super) fn name_of(run: &Path) -> String {
+    run.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+}
