@@ -34,11 +34,15 @@ pub fn build(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<
         academy,
         "corpus",
         ["课本", "选课本:清洗文字,去掉重复,切成词元,装订成册。"],
-        ["Textbooks", "Choosing the textbooks: text is cleaned, copies are removed, the rest is bound as tokens."],
+        [
+            "Textbooks",
+            "Choosing the textbooks: text is cleaned, copies are removed, the rest is bound as tokens.",
+        ],
     );
     let tokenizer = Tokenizer::load(&options.tokenizer)
         .with_context(|| format!("the tokenizer in {}", options.tokenizer.display()))?;
-    let inputs = options.inputs.iter().map(|(path, weight)| Source { path: path.clone(), weight: *weight }).collect();
+    let inputs =
+        options.inputs.iter().map(|(path, weight)| Source { path: path.clone(), weight: *weight }).collect();
     let mut config = BuildConfig::new(inputs, &options.output);
     config.decontaminate = options.decontaminate.clone();
     config.validation_share = options.validation_share;

@@ -49,10 +49,14 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         academy,
         options.run,
         ["就业指导", "学着回答:看问答,只在回答的部分改权重。"],
-        ["Career guidance", "Learning to answer: it reads conversations and is corrected only in what the assistant says."],
+        [
+            "Career guidance",
+            "Learning to answer: it reads conversations and is corrected only in what the assistant says.",
+        ],
     );
     let tokenizer = Arc::new(
-        Tokenizer::load(&options.model).with_context(|| format!("the tokenizer of {}", options.model.display()))?,
+        Tokenizer::load(&options.model)
+            .with_context(|| format!("the tokenizer of {}", options.model.display()))?,
     );
     let read = Conversations::read(&options.data, &tokenizer)?;
     for line in read.skipped.files.iter().chain(&read.skipped.first) {
@@ -77,7 +81,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     tell_plan(academy, &recipe, &Plan::new(&recipe, config))?;
 
     let (held_out, taught) = split(read.conversations);
-    let batch = |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
+    let batch =
+        |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
     let validation = if held_out.is_empty() {
         None
     } else {

@@ -1,11 +1,12 @@
 //! The stages, from school to work. Each is one function: options in, events on the way, a result out.
 
 pub mod corpus;
-
+pub mod eval;
 pub mod finetune;
 pub mod pretrain;
-
-
+pub mod quickstart;
+pub mod report;
+pub mod teach;
 pub mod tokenizer;
 pub mod world;
 

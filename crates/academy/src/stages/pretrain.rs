@@ -46,7 +46,10 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         academy,
         "pretrain",
         ["老师", "上课:读课本,猜下一个词元,猜错了就把权重改一点点,几千次之后就会写了。"],
-        ["Teacher", "Class: read, guess the next token, correct the weights a little where the guess was wrong, thousands of times."],
+        [
+            "Teacher",
+            "Class: read, guess the next token, correct the weights a little where the guess was wrong, thousands of times.",
+        ],
     );
     let corpus = Corpus::open(&options.corpus)?;
     let tokenizer = Arc::new(Tokenizer::load(&options.corpus).context("the corpus's tokenizer")?);
@@ -56,7 +59,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
     tell_plan(academy, &recipe, &Plan::new(&recipe, &config))?;
 
-    let batch = |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
+    let batch =
+        |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
     let data = Batches::new(&corpus, Split::Train, batch(recipe.train.seed, None))?;
     let validation = if corpus.documents(Split::Validation) > 0 {
         let held_out = Batches::new(&corpus, Split::Validation, batch(0, Some(1)))?;
@@ -138,7 +142,10 @@ pub(super) fn finish(academy: &Academy, summary: &Summary, tokenizer: &Tokenizer
     if summary.stopped {
         let text = match academy.lang {
             crate::Lang::Zh => format!("已停在第 {} 步并保存;同一命令加 --resume 继续。", summary.steps),
-            crate::Lang::En => format!("Stopped and saved at step {}; the same command with --resume goes on.", summary.steps),
+            crate::Lang::En => format!(
+                "Stopped and saved at step {}; the same command with --resume goes on.",
+                summary.steps
+            ),
         };
         academy.events.message(Level::Warn, text);
         return Ok(());

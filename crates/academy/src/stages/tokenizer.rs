@@ -31,7 +31,10 @@ pub fn train(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<
         academy,
         "tokenizer",
         ["词元", "把文字变成数字:从课本里找出常在一起的字节,合成词元,每个词元有一个编号。"],
-        ["Tokens", "Words into numbers: bytes that often stand together are joined into tokens, each with a number."],
+        [
+            "Tokens",
+            "Words into numbers: bytes that often stand together are joined into tokens, each with a number.",
+        ],
     );
     let texts = shuyuan_corpus::texts(&options.inputs, options.limit)?;
     let trained = shuyuan_text::train(texts, &TrainConfig::new(options.vocab_size), |progress| {

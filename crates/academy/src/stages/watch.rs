@@ -86,7 +86,13 @@ impl Observer for Watch<'_> {
                 Ok(text) => text,
                 Err(error) => format!("({error:#})"),
             };
-            let sample = Sample { step: metric.step, seconds: metric.seconds, prompt: prompt.text(), text: &text, mine };
+            let sample = Sample {
+                step: metric.step,
+                seconds: metric.seconds,
+                prompt: prompt.text(),
+                text: &text,
+                mine,
+            };
             if let Ok(file) = &mut file
                 && let Ok(line) = serde_json::to_string(&sample)
             {
