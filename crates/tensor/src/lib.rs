@@ -10,8 +10,8 @@ mod slices;
 pub use hardware::Hardware;
 pub use ops::Rope;
 pub use ops::{
-    AttentionArgs, LayerCache, LossArgs, attention, attention_cached, embedding, linear_residual, logits,
-    loss, norm_mlp, norm_qkv,
+    AttentionArgs, LayerCache, LossArgs, attention, attention_cached, attention_weights, embedding,
+    linear_residual, logits, loss, norm_mlp, norm_qkv,
 };
 pub use shuyuan_kernels::{AttentionShape, Precision};
 pub use slices::{read, update};

@@ -1,10 +1,11 @@
 //! The gradient of attention, with the scores computed again tile by tile.
 
-use super::AttentionShape;
-use super::forward::{Rows, transposed_tiles};
+use super::keys::{Rows, transposed_tiles};
 use super::product::{Left, product};
-use super::tiles::{Queries, TILE, pad_rows, padded, queries};
+use super::tiles::{Seen, TILE, pad_rows, padded};
+use super::{AttentionShape, backward_bf16};
 use crate::Precision;
+use crate::matmul::packed::Bf16;
 use crate::simd::{lanes, simd};
 use rayon::prelude::*;
 
@@ -28,7 +29,7 @@ pub fn attention_backward(
     dq: &mut [f32],
     dk: &mut [f32],
     dv: &mut [f32],
-    _precision: Precision,
+    precision: Precision,
 ) {
     let AttentionShape { batch, tokens, heads, kv_heads, head_dim: d } = shape;
     let group = shape.group();
@@ -42,6 +43,7 @@ pub fn attention_backward(
     if q.is_empty() {
         return;
     }
+    let bf16 = if precision == Precision::Bf16 { Bf16::available() } else { None };
     let len = tokens * d;
     let inputs = q
         .par_chunks(group * len)
@@ -63,31 +65,49 @@ pub fn attention_backward(
                 )
             })
             .collect();
-        let keys = Keys {
-            k: Rows::new(k, d),
-            k_transposed: transposed_tiles(k, d),
-            v_transposed: transposed_tiles(v, d),
+        let seen = |i: usize, j: usize| {
+            let seen = Seen::of(shape, starts, b, i * TILE, TILE);
+            seen.any(j * TILE, TILE).then_some(seen)
         };
-        let width = padded(d);
-        let (mut dk_tile, mut dv_tile) = (vec![0.0; TILE * width], vec![0.0; TILE * width]);
-        for (j, (dk, dv)) in dk.chunks_mut(TILE * d).zip(dv.chunks_mut(TILE * d)).enumerate() {
-            dk_tile.fill(0.0);
-            dv_tile.fill(0.0);
-            for head in &mut heads {
-                for i in j..tokens.div_ceil(TILE) {
-                    let queries = queries(shape, starts, b, i);
-                    if queries.see(j) {
-                        add_tile(head, &keys, queries, j, &mut dk_tile, &mut dv_tile);
-                    }
-                }
-            }
-            take_rows(&dk_tile, d, 1.0, dk);
-            take_rows(&dv_tile, d, 1.0, dv);
+        match bf16 {
+            Some(bf16) => backward_bf16::run(&mut heads, (k, v), d, bf16, seen, dk, dv),
+            None => run(&mut heads, (k, v), d, seen, dk, dv),
         }
         for (head, dq) in heads.iter().zip(dq.chunks_mut(len)) {
             take_rows(&head.dq, d, scale, dq);
         }
     });
+}
+
+/// All tiles of one key head, in f32; `seen(i, j)` says what queries of tile `i` see if they see keys of tile `j`.
+fn run<'a>(
+    heads: &mut [Head],
+    (k, v): (&[f32], &[f32]),
+    d: usize,
+    seen: impl Fn(usize, usize) -> Option<Seen<'a>>,
+    dk: &mut [f32],
+    dv: &mut [f32],
+) {
+    let keys = Keys {
+        k: Rows::new(k, d),
+        k_transposed: transposed_tiles(k, d),
+        v_transposed: transposed_tiles(v, d),
+    };
+    let width = padded(d);
+    let (mut dk_tile, mut dv_tile) = (vec![0.0; TILE * width], vec![0.0; TILE * width]);
+    for (j, (dk, dv)) in dk.chunks_mut(TILE * d).zip(dv.chunks_mut(TILE * d)).enumerate() {
+        dk_tile.fill(0.0);
+        dv_tile.fill(0.0);
+        for head in heads.iter_mut() {
+            for i in j..head.tiles() {
+                if let Some(seen) = seen(i, j) {
+                    add_tile(head, &keys, seen, j, &mut dk_tile, &mut dv_tile);
+                }
+            }
+        }
+        take_rows(&dk_tile, d, 1.0, dk);
+        take_rows(&dv_tile, d, 1.0, dv);
+    }
 }
 
 /// Rows of `d` numbers out of wider ones.
@@ -100,18 +120,23 @@ fn take_rows(x: &[f32], d: usize, scale: f32, out: &mut [f32]) {
 }
 
 /// One query head; tokens filled up to whole tiles, head_dim to whole vectors.
-struct Head<'a> {
+pub(super) struct Head<'a> {
     /// Times the scale.
-    q: Vec<f32>,
-    dout: Vec<f32>,
+    pub(super) q: Vec<f32>,
+    pub(super) dout: Vec<f32>,
     /// Not yet times the scale.
-    dq: Vec<f32>,
-    lse: &'a [f32],
+    pub(super) dq: Vec<f32>,
+    pub(super) lse: &'a [f32],
     /// Σ dout · out of each token.
-    delta: Vec<f32>,
+    pub(super) delta: Vec<f32>,
 }
 
 impl<'a> Head<'a> {
+    /// Tiles of queries.
+    pub(super) fn tiles(&self) -> usize {
+        self.lse.len().div_ceil(TILE)
+    }
+
     /// `out` and `dout` begin at this head of the row's first token.
     fn new(shape: AttentionShape, q: &[f32], scale: f32, lse: &'a [f32], out: &[f32], dout: &[f32]) -> Self {
         let d = shape.head_dim;
@@ -156,7 +181,7 @@ struct Keys<'a> {
 simd! {
     /// What the queries and key tile `j` add to each other's gradients.
     fn add_tile<S>(
-        head: &mut Head, keys: &Keys, queries: Queries, j: usize, dk: &mut [f32], dv: &mut [f32],
+        head: &mut Head, keys: &Keys, queries: Seen, j: usize, dk: &mut [f32], dv: &mut [f32],
     ) {
         let width = dk.len() / TILE;
         let m = queries.rows.next_multiple_of(8);
@@ -171,18 +196,7 @@ simd! {
             product::<S>([m, TILE, width], rows(q), (kt.as_ptr(), TILE), (p.as_mut_ptr(), TILE), false);
             product::<S>([m, TILE, width], rows(dout), (vt.as_ptr(), TILE), (ds.as_mut_ptr(), TILE), false);
         }
-        for i in 0..queries.rows {
-            let token = queries.first + i;
-            let (from, to) = queries.seen(i, j);
-            let (p, ds) = (&mut p[i * TILE..][..TILE], &mut ds[i * TILE..][..TILE]);
-            p[..from].fill(f32::NEG_INFINITY);
-            p[to..].fill(f32::NEG_INFINITY);
-            let (lse, delta) = (S::splat(head.lse[token]), S::splat(head.delta[token]));
-            lanes!(S, (p, ds) => (p, ds) {
-                let p = S::exp(S::sub(p, lse));
-                [p, S::mul(p, S::sub(ds, delta))]
-            });
-        }
+        probabilities(&mut p, &mut ds, queries, j, head.lse, &head.delta);
         let n = queries.rows;
         let columns = |x: &[f32]| Left { data: x.as_ptr(), row: 1, col: TILE };
         let keys_here = (keys.k.get().len() / width - j * TILE).min(TILE);
@@ -193,6 +207,23 @@ simd! {
             product::<S>([TILE, width, n], columns(&ds), (q.as_ptr(), width), (dk.as_mut_ptr(), width), true);
             let ds = Left { data: ds.as_ptr(), row: TILE, col: 1 };
             product::<S>([m, width, keys_here], ds, (k.as_ptr(), width), (dq.as_mut_ptr(), width), true);
+        }
+    }
+}
+
+simd! {
+    /// Scores `p` and products `ds = dout · vᵀ`, both (TILE, TILE), into probabilities and gradients of the scores.
+    pub(super) fn probabilities<S>(p: &mut [f32], ds: &mut [f32], seen: Seen, j: usize, lse: &[f32], delta: &[f32]) {
+        let rows = p.chunks_exact_mut(TILE).zip(ds.chunks_exact_mut(TILE)).take(seen.rows);
+        for (i, (p, ds)) in rows.enumerate() {
+            let (from, to) = seen.by(i, j * TILE, TILE);
+            p[..from].fill(f32::NEG_INFINITY);
+            p[to..].fill(f32::NEG_INFINITY);
+            let (lse, delta) = (S::splat(lse[seen.first + i]), S::splat(delta[seen.first + i]));
+            lanes!(S, (p, ds) => (p, ds) {
+                let p = S::exp(S::sub(p, lse));
+                [p, S::mul(p, S::sub(ds, delta))]
+            });
         }
     }
 }

@@ -1,9 +1,10 @@
 //! softmax(q · kᵀ · scale) · v, without ever holding the (T, T) scores.
 
 use super::AttentionShape;
-use super::product::{Left, product};
-use super::tiles::{Queries, Shared, TILE, pad_rows, padded, queries, transpose};
+use super::keys::{Keys, Queries};
+use super::tiles::{QUERIES, SPAN, Seen, Shared, TILE, padded};
 use crate::Precision;
+use crate::matmul::packed::{Bf16, UNIT};
 use crate::simd::{Simd, lanes, simd};
 use crate::split::map;
 use rayon::prelude::*;
@@ -23,7 +24,7 @@ pub fn attention(
     scale: f32,
     out: &mut [f32],
     lse: &mut [f32],
-    _precision: Precision,
+    precision: Precision,
 ) {
     let AttentionShape { batch, tokens, heads, kv_heads, head_dim: d } = shape;
     let group = shape.group();
@@ -39,109 +40,44 @@ pub fn attention(
     if q.is_empty() {
         return;
     }
-    let keys: Vec<Keys> =
-        k.par_chunks(tokens * d).zip(v.par_chunks(tokens * d)).map(|(k, v)| Keys::new(k, v, d)).collect();
+    let bf16 = if precision == Precision::Bf16 { Bf16::available() } else { None };
+    let keys: Vec<Keys> = k
+        .par_chunks(tokens * d)
+        .zip(v.par_chunks(tokens * d))
+        .map(|(k, v)| Keys::new(k, v, d, bf16))
+        .collect();
     let (out, lse) = (Shared::new(out), Shared::new(lse));
-    let tiles = tokens.div_ceil(TILE);
+    let tiles = tokens.div_ceil(QUERIES);
     map(batch * heads * tiles, |task| {
-        // The long rows of tiles first, so that short ones fill the end.
+        // The tiles that see most first, so that short ones fill the end.
         let (i, tile) = (task % (batch * heads), tiles - 1 - task / (batch * heads));
         let (b, h) = (i / heads, i % heads);
-        let queries = queries(shape, starts, b, tile);
-        let at = i * tokens + queries.first;
-        let mut tile = QueryTile::new(&q[at * d..][..queries.rows * d], d, scale);
-        attend(&mut tile, &keys[b * kv_heads + h / group], queries);
+        let seen = Seen::of(shape, starts, b, tile * QUERIES, QUERIES);
+        let at = i * tokens + seen.first;
+        let gathered =
+            attend(&q[at * d..][..seen.rows * d], d, scale, &keys[b * kv_heads + h / group], seen, bf16);
         // SAFETY: this task alone has these queries of this head.
-        tile.log_sums(unsafe { lse.part(at, queries.rows) });
-        for row in 0..queries.rows {
-            let token = b * tokens + queries.first + row;
+        gathered.log_sums(unsafe { lse.part(at, seen.rows) });
+        for row in 0..seen.rows {
+            let token = b * tokens + seen.first + row;
             // SAFETY: as above.
-            tile.write(row, unsafe { out.part((token * heads + h) * d, d) });
+            gathered.write(row, unsafe { out.part((token * heads + h) * d, d) });
         }
     });
 }
 
-/// The keys and values of one head, laid out for the products.
-pub(super) struct Keys<'a> {
-    /// Tile after tile, each (width, TILE).
-    transposed: Vec<f32>,
-    values: Rows<'a>,
-    tokens: usize,
-}
-
-/// Rows as they are, or filled up to whole vectors.
-pub(super) enum Rows<'a> {
-    Whole(&'a [f32]),
-    Padded(Vec<f32>),
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(x: &'a [f32], d: usize) -> Self {
-        let width = padded(d);
-        if width == d {
-            return Self::Whole(x);
-        }
-        let mut rows = vec![0.0; x.len() / d * width];
-        pad_rows(x, d, width, 1.0, &mut rows);
-        Self::Padded(rows)
-    }
-
-    pub(super) fn get(&self) -> &[f32] {
-        match self {
-            Self::Whole(x) => x,
-            Self::Padded(x) => x,
-        }
-    }
-}
-
-/// (T, `d`) as tiles of (width, TILE), each transposed.
-pub(super) fn transposed_tiles(x: &[f32], d: usize) -> Vec<f32> {
-    let width = padded(d);
-    let mut out = vec![0.0; x.len().div_ceil(TILE * d) * TILE * width];
-    for (out, x) in out.chunks_exact_mut(TILE * width).zip(x.chunks(TILE * d)) {
-        transpose(x, d, out);
-    }
-    out
-}
-
-impl<'a> Keys<'a> {
-    pub(super) fn new(k: &'a [f32], v: &'a [f32], d: usize) -> Self {
-        Self { transposed: transposed_tiles(k, d), values: Rows::new(v, d), tokens: k.len() / d }
-    }
-}
-
-/// A tile of queries and what it has gathered so far.
-pub(super) struct QueryTile {
-    d: usize,
+/// What up to [`QUERIES`] queries have gathered so far.
+pub(super) struct Gathered {
     width: usize,
-    rows: usize,
-    /// (TILE, width), times the scale.
-    q: Vec<f32>,
-    /// (TILE, width): Σ e^(score − max) · v.
-    gathered: Vec<f32>,
+    /// (QUERIES, width): Σ e^(score − max) · v.
+    values: Vec<f32>,
     /// The greatest score so far.
-    max: [f32; TILE],
+    max: [f32; QUERIES],
     /// Σ e^(score − max).
-    sum: [f32; TILE],
+    sum: [f32; QUERIES],
 }
 
-impl QueryTile {
-    /// Of up to [`TILE`] queries (rows, `d`).
-    pub(super) fn new(q: &[f32], d: usize, scale: f32) -> Self {
-        let width = padded(d);
-        let mut tile = Self {
-            d,
-            width,
-            rows: q.len() / d,
-            q: vec![0.0; TILE * width],
-            gathered: vec![0.0; TILE * width],
-            max: [f32::NEG_INFINITY; TILE],
-            sum: [0.0; TILE],
-        };
-        pad_rows(q, d, width, scale, &mut tile.q);
-        tile
-    }
-
+impl Gathered {
     fn log_sums(&self, lse: &mut [f32]) {
         for ((lse, max), sum) in lse.iter_mut().zip(self.max).zip(self.sum) {
             *lse = max + sum.ln();
@@ -151,42 +87,56 @@ impl QueryTile {
     /// The result of query `row`, (D).
     pub(super) fn write(&self, row: usize, out: &mut [f32]) {
         let by = 1.0 / self.sum[row];
-        for (out, x) in out.iter_mut().zip(&self.gathered[row * self.width..][..self.d]) {
+        for (out, x) in out.iter_mut().zip(&self.values[row * self.width..][..self.width]) {
             *out = x * by;
         }
     }
 }
 
+/// Gathers from all keys that the queries `q` (rows, `d`) see.
+pub(super) fn attend(
+    q: &[f32],
+    d: usize,
+    scale: f32,
+    keys: &Keys,
+    seen: Seen,
+    bf16: Option<Bf16>,
+) -> Gathered {
+    let width = padded(d);
+    let mut gathered = Gathered {
+        width,
+        values: vec![0.0; QUERIES * width],
+        max: [f32::NEG_INFINITY; QUERIES],
+        sum: [0.0; QUERIES],
+    };
+    let mut q = Queries::new(q, d, scale, bf16.as_ref());
+    let bf16 = bf16.as_ref().map(|bf16| (bf16, bf16.ready()));
+    let bf16 = bf16.as_ref().map(|(bf16, ready)| (*bf16, ready));
+    let mut scores = [0.0; QUERIES * SPAN];
+    let (start, end) = seen.range();
+    for first in (start / TILE * TILE..end).step_by(SPAN) {
+        let n = (end - first).next_multiple_of(UNIT).min(SPAN);
+        keys.scores(&q, bf16.map(|b| b.1), first, n, &mut scores);
+        exponentials(&mut scores, seen, (first, n), &mut gathered);
+        keys.gather(&mut q, bf16, (first, n), &scores, &mut gathered.values);
+    }
+    gathered
+}
+
 simd! {
-    /// Gathers from all keys that the queries see.
-    pub(super) fn attend<S>(tile: &mut QueryTile, keys: &Keys, queries: Queries) {
-        let width = tile.width;
-        let m = tile.rows.next_multiple_of(8);
-        let mut scores = [0.0; TILE * TILE];
-        for j in queries.tiles() {
-            if !queries.see(j) {
-                continue;
-            }
-            let left = Left { data: tile.q.as_ptr(), row: width, col: 1 };
-            let right = (keys.transposed[j * TILE * width..][..TILE * width].as_ptr(), TILE);
-            // SAFETY: (m, width) · (width, TILE), all inside their slices.
-            unsafe { product::<S>([m, TILE, width], left, right, (scores.as_mut_ptr(), TILE), false) };
-            for i in 0..tile.rows {
-                let row = &mut scores[i * TILE..][..TILE];
-                let gathered = &mut tile.gathered[i * width..][..width];
-                add_row::<S>(row, queries.seen(i, j), &mut tile.max[i], &mut tile.sum[i], gathered);
-            }
-            scores[tile.rows * TILE..].fill(0.0);
-            let n = TILE.min(keys.tokens - j * TILE);
-            let left = Left { data: scores.as_ptr(), row: TILE, col: 1 };
-            let right = (keys.values.get()[j * TILE * width..][..n * width].as_ptr(), width);
-            // SAFETY: (m, n) · (n, width), all inside their slices.
-            unsafe { product::<S>([m, width, n], left, right, (tile.gathered.as_mut_ptr(), width), true) };
+    /// Turns the scores (QUERIES, SPAN) of `n` keys from `first` into e^(score − max).
+    fn exponentials<S>(scores: &mut [f32], seen: Seen, span: (usize, usize), gathered: &mut Gathered) {
+        let (first, n) = span;
+        let width = gathered.width;
+        for i in 0..seen.rows {
+            let values = &mut gathered.values[i * width..][..width];
+            let (max, sum) = (&mut gathered.max[i], &mut gathered.sum[i]);
+            add_row::<S>(&mut scores[i * SPAN..][..n], seen.by(i, first, n), max, sum, values);
         }
     }
 }
 
-/// Turns one query's scores of a tile into e^(score − max), and what was gathered before to the new maximum.
+/// Turns one query's scores into e^(score − max), and what was gathered before to the new maximum.
 #[inline(always)]
 fn add_row<S: Simd>(
     scores: &mut [f32],

@@ -1,8 +1,10 @@
 //! Causal attention with grouped key and value heads, within documents packed into one row.
 
 mod backward;
+mod backward_bf16;
 mod decode;
 mod forward;
+mod keys;
 mod product;
 mod qk_norm_rope;
 mod tiles;

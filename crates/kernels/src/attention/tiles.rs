@@ -4,8 +4,12 @@ use super::AttentionShape;
 use crate::simd::LANES;
 use std::marker::PhantomData;
 
-/// Queries in a tile, and keys in a tile.
+/// Keys in a tile, and queries in one of the backward pass.
 pub(super) const TILE: usize = 64;
+/// Queries in a tile of the forward pass.
+pub(super) const QUERIES: usize = 32;
+/// Keys whose scores the forward pass holds at once: what a row costs beside its exponentials is then small.
+pub(super) const SPAN: usize = 256;
 
 /// `head_dim` filled up to whole vectors.
 pub(super) fn padded(head_dim: usize) -> usize {
@@ -35,7 +39,7 @@ pub(super) fn transpose(x: &[f32], d: usize, out: &mut [f32]) {
 
 /// The positions that queries `first..first + rows` of a row of the batch see.
 #[derive(Clone, Copy)]
-pub(super) struct Queries<'a> {
+pub(super) struct Seen<'a> {
     /// `starts[i]` of the query at position `first + i`; empty if all start at 0.
     pub(super) starts: &'a [u32],
     /// Position of the first.
@@ -44,32 +48,36 @@ pub(super) struct Queries<'a> {
     pub(super) rows: usize,
 }
 
-impl Queries<'_> {
-    /// The tiles of keys that any of them sees.
-    pub(super) fn tiles(&self) -> std::ops::Range<usize> {
-        let start = self.starts.iter().min().map_or(0, |&s| s as usize);
-        start / TILE..(self.first + self.rows).div_ceil(TILE)
+impl<'a> Seen<'a> {
+    /// By queries `first..first + n` of row `b` of the batch, as far as there are that many.
+    pub(super) fn of(shape: AttentionShape, starts: &'a [u32], b: usize, first: usize, n: usize) -> Self {
+        let rows = n.min(shape.tokens - first);
+        Self { starts: &starts[b * shape.tokens + first..][..rows], first, rows }
     }
 
-    /// The keys of a tile that query `i` sees, counted from the tile's first.
+    /// From the first key that any of them sees to past the last.
+    pub(super) fn range(&self) -> (usize, usize) {
+        (self.starts.iter().min().map_or(0, |&s| s as usize), self.first + self.rows)
+    }
+
+    /// The keys of `from..from + n` that query `i` sees, counted from `from`.
     #[inline(always)]
-    pub(super) fn seen(&self, i: usize, tile: usize) -> (usize, usize) {
+    pub(super) fn by(&self, i: usize, from: usize, n: usize) -> (usize, usize) {
         let start = self.starts.get(i).map_or(0, |&s| s as usize);
-        let end = (self.first + i + 1).saturating_sub(tile * TILE).min(TILE);
-        (start.saturating_sub(tile * TILE).min(end), end)
+        let end = (self.first + i + 1).saturating_sub(from).min(n);
+        (start.saturating_sub(from).min(end), end)
     }
 
-    /// Whether any of them sees a key of the tile.
-    pub(super) fn see(&self, tile: usize) -> bool {
-        self.tiles().contains(&tile) && (0..self.rows).any(|i| self.seen(i, tile).0 < self.seen(i, tile).1)
+    /// Whether any of them sees a key of `from..from + n`.
+    pub(super) fn any(&self, from: usize, n: usize) -> bool {
+        let (start, end) = self.range();
+        start < from + n
+            && from < end
+            && (0..self.rows).any(|i| {
+                let (start, end) = self.by(i, from, n);
+                start < end
+            })
     }
-}
-
-/// The queries of tile `tile` of row `b` of the batch.
-pub(super) fn queries<'a>(shape: AttentionShape, starts: &'a [u32], b: usize, tile: usize) -> Queries<'a> {
-    let first = tile * TILE;
-    let rows = TILE.min(shape.tokens - first);
-    Queries { starts: &starts[b * shape.tokens + first..][..rows], first, rows }
 }
 
 /// A slice that several tasks write, each its own part.

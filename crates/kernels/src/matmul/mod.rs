@@ -19,6 +19,7 @@ mod kernel;
 mod pack;
 #[cfg(target_arch = "x86_64")]
 mod pack_avx512;
+pub(crate) mod packed;
 mod portable;
 #[cfg(test)]
 mod scalar;

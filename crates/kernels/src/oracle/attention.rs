@@ -59,6 +59,9 @@ fn attention_and_its_gradients() {
         ([1, 20, 2, 1, 48], true, Precision::F32, F32),
         ([1, 65, 2, 1, 32], false, Precision::Bf16, BF16),
         ([2, 7, 2, 1, 6], false, Precision::Bf16, BF16),
+        ([1, 33, 2, 1, 64], true, Precision::Bf16, BF16),
+        ([1, 130, 2, 2, 16], true, Precision::Bf16, BF16),
+        ([1, 40, 2, 1, 80], false, Precision::Bf16, BF16),
     ] {
         let s = shape(sizes);
         let q: Vec<f32> = numbers(s.q_len(), 1).iter().map(|x| 3.0 * x).collect();

@@ -200,6 +200,34 @@ pub(super) fn forward_cached(
     tensor(out, out_dims(args))
 }
 
+/// The weights (H, T, T) of one row, spelled out for people to look at.
+pub(super) fn weights(
+    qkv: &FlexTensor,
+    q_norm: &FlexTensor,
+    k_norm: &FlexTensor,
+    args: &AttentionArgs,
+) -> FlexTensor {
+    let AttentionShape { batch, tokens: t, heads: h, head_dim: d, .. } = args.shape;
+    assert!(batch == 1, "attention_weights: one row at a time, found {batch}");
+    let heads = rotate(qkv, q_norm, k_norm, args, 0);
+    let mut weights = vec![0.0; h * t * t];
+    for (row, weights) in weights.chunks_exact_mut(t.max(1)).enumerate() {
+        let (head, query) = (row / t, row % t);
+        let q = &heads.q[row * d..][..d];
+        let keys = &heads.k[head / args.shape.group() * t * d..];
+        let range = args.starts[query] as usize..=query;
+        for s in range.clone() {
+            let dot: f32 = q.iter().zip(&keys[s * d..][..d]).map(|(q, k)| q * k).sum();
+            weights[s] = dot * args.scale();
+        }
+        let most = weights[range.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        weights[range.clone()].iter_mut().for_each(|w| *w = (*w - most).exp());
+        let sum: f32 = weights[range.clone()].iter().sum();
+        weights[range].iter_mut().for_each(|w| *w /= sum);
+    }
+    tensor(weights, [h * t, t])
+}
+
 #[derive(Debug)]
 struct AttentionBackward;
 

@@ -73,6 +73,12 @@ pub(crate) trait InferenceOps: Backend {
         args: AttentionArgs,
         cache: Arc<Mutex<LayerCache>>,
     ) -> FloatTensor<Self>;
+    fn attention_weights(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+    ) -> FloatTensor<Self>;
     fn logits(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
@@ -138,6 +144,22 @@ pub fn attention_cached(
         args,
         cache,
     ))
+}
+
+/// Who looks at whom in one row: (H, T, T), each row of keys sums to 1. Shapes as in [`attention`], B = 1.
+pub fn attention_weights(
+    qkv: Tensor<2>,
+    q_norm: Tensor<1>,
+    k_norm: Tensor<1>,
+    args: AttentionArgs,
+) -> Vec<f32> {
+    let weights: Tensor<2> = Tensor::from_dispatch(<Dispatch as InferenceOps>::attention_weights(
+        qkv.into_dispatch(),
+        q_norm.into_dispatch(),
+        k_norm.into_dispatch(),
+        args,
+    ));
+    crate::read(&weights, <[f32]>::to_vec)
 }
 
 /// `residual + x · weightᵀ`. Shapes: `x` (N, I), `weight` (O, I), `residual` (N, O); returns (N, O).
@@ -266,6 +288,15 @@ impl InferenceOps for Flex {
         cache: Arc<Mutex<LayerCache>>,
     ) -> FloatTensor<Self> {
         attention::forward_cached(&qkv, &q_norm, &k_norm, &args, &cache)
+    }
+
+    fn attention_weights(
+        qkv: FloatTensor<Self>,
+        q_norm: FloatTensor<Self>,
+        k_norm: FloatTensor<Self>,
+        args: AttentionArgs,
+    ) -> FloatTensor<Self> {
+        attention::weights(&qkv, &q_norm, &k_norm, &args)
     }
 
     fn logits(
