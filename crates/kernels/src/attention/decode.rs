@@ -1,6 +1,16 @@
 //! Attention of a few new positions against a cache of keys and values.
 
 use super::AttentionShape;
+use super::forward::attend;
+use super::keys::Keys;
+use super::tiles::{QUERIES, Seen, Shared};
+use crate::simd::{lanes, simd};
+use crate::split::map;
+
+/// New positions from which on packing the cache into tiles pays.
+const TILED_FROM: usize = 8;
+/// Multiplications from which on threads pay.
+const PARALLEL_FROM: usize = 1 << 19;
 
 /// The last `shape.tokens` of `length` positions attend to all positions up to themselves.
 ///
@@ -31,23 +41,74 @@ pub fn attention_decode(
         tokens <= length && length <= capacity,
         "attention_decode: {tokens} new of {length} positions in a cache of {capacity}"
     );
-    let mut scores = vec![0.0; length];
-    for (i, q) in q.chunks_exact(d.max(1)).enumerate() {
-        let (h, t) = (i / tokens, i % tokens);
-        let at = (h / group) * capacity * d;
-        let scores = &mut scores[..length - tokens + t + 1];
-        for (s, score) in scores.iter_mut().enumerate() {
-            *score = q.iter().zip(&k_cache[at + s * d..]).map(|(q, k)| q * k).sum::<f32>() * scale;
-        }
-        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        scores.iter_mut().for_each(|s| *s = (*s - max).exp());
-        let sum: f32 = scores.iter().sum();
-        let out = &mut out[(t * heads + h) * d..][..d];
-        out.fill(0.0);
-        for (s, p) in scores.iter().enumerate() {
-            for (o, v) in out.iter_mut().zip(&v_cache[at + s * d..]) {
-                *o += p / sum * v;
+    if q.is_empty() {
+        return;
+    }
+    let out = Shared::new(out);
+    let cached = |h: usize| h / group * capacity * d..(h / group * capacity + length) * d;
+    if tokens >= TILED_FROM {
+        let keys = map(kv_heads, |head| {
+            let range = cached(head * group);
+            Keys::new(&k_cache[range.clone()], &v_cache[range], d, None)
+        });
+        let tiles = tokens.div_ceil(QUERIES);
+        map(heads * tiles, |task| {
+            let (h, tile) = (task / tiles, task % tiles * QUERIES);
+            let rows = QUERIES.min(tokens - tile);
+            let seen = Seen { starts: &[], first: length - tokens + tile, rows };
+            let q = &q[(h * tokens + tile) * d..][..rows * d];
+            let gathered = attend(q, d, scale, &keys[h / group], seen, None);
+            for row in 0..rows {
+                // SAFETY: this task alone has these queries of this head.
+                gathered.write(row, unsafe { out.part(((tile + row) * heads + h) * d, d) });
             }
+        });
+        return;
+    }
+    let head = |h: usize| {
+        let mut scores = vec![0.0; length];
+        let (k, v) = (&k_cache[cached(h)], &v_cache[cached(h)]);
+        for t in 0..tokens {
+            let seen = length - tokens + t + 1;
+            let q = &q[(h * tokens + t) * d..][..d];
+            // SAFETY: this task alone has this head.
+            let out = unsafe { out.part((t * heads + h) * d, d) };
+            one(q, &k[..seen * d], &v[..seen * d], scale, &mut scores[..seen], out);
+        }
+    };
+    // Waking a thread takes longer than a short cache.
+    if heads * tokens * length * d < PARALLEL_FROM {
+        (0..heads).for_each(head);
+    } else {
+        map(heads, head);
+    }
+}
+
+simd! {
+    /// One query over all of `k` and `v`, (length, D).
+    fn one<S>(q: &[f32], k: &[f32], v: &[f32], scale: f32, scores: &mut [f32], out: &mut [f32]) {
+        let d = q.len();
+        let mut max = f32::NEG_INFINITY;
+        for (score, k) in scores.iter_mut().zip(k.chunks_exact(d)) {
+            let mut dot = S::splat(0.0);
+            lanes!(S, (q, k) => () {
+                dot = S::fma(q, k, dot);
+                []
+            });
+            *score = S::sum(dot) * scale;
+            max = max.max(*score);
+        }
+        let (shift, mut sum) = (S::splat(max), S::splat(0.0));
+        lanes!(S, (scores) or f32::NEG_INFINITY => (scores) {
+            let p = S::exp(S::sub(scores, shift));
+            sum = S::add(sum, p);
+            [p]
+        });
+        let by = 1.0 / S::sum(sum);
+        out.fill(0.0);
+        for (p, v) in scores.iter().zip(v.chunks_exact(d)) {
+            let p = S::splat(p * by);
+            lanes!(S, (v, out) => (out) { [S::fma(p, v, out)] });
         }
     }
 }

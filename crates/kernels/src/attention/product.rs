@@ -80,3 +80,65 @@ unsafe fn strip<S: Simd, const R: usize, const W: usize>(
     }
     W * LANES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oracle::{F32, assert_close, numbers};
+    use crate::simd::{Portable, simd};
+
+    fn check(product: impl Fn([usize; 3], Left, (*const f32, usize), (*mut f32, usize), bool)) {
+        for (m, n, k) in [(8, 16, 1), (16, 32, 7), (8, 48, 33), (24, 112, 64)] {
+            let (a, b, old) = (numbers(m * k, 1), numbers(k * (n + 3), 2), numbers(m * (n + 5), 3));
+            for (row, col) in [(k, 1), (1, m)] {
+                for accumulate in [false, true] {
+                    let mut c = old.clone();
+                    let left = Left { data: a.as_ptr(), row, col };
+                    product([m, n, k], left, (b.as_ptr(), n + 3), (c.as_mut_ptr(), n + 5), accumulate);
+                    let expected: Vec<f64> = (0..m * (n + 5))
+                        .map(|at| {
+                            let (i, j) = (at / (n + 5), at % (n + 5));
+                            let term = |p| f64::from(a[i * row + p * col]) * f64::from(b[p * (n + 3) + j]);
+                            let before = if accumulate || j >= n { f64::from(old[at]) } else { 0.0 };
+                            before + if j < n { (0..k).map(term).sum() } else { 0.0 }
+                        })
+                        .collect();
+                    assert_close("c", &c, &expected, F32);
+                }
+            }
+        }
+    }
+
+    simd! {
+        fn best<S>(sizes: [usize; 3], left: Left, right: (*const f32, usize), c: (*mut f32, usize), accumulate: bool) {
+            // SAFETY: the caller's slices have these sizes.
+            unsafe { product::<S>(sizes, left, right, c, accumulate) }
+        }
+    }
+
+    #[test]
+    fn every_level_agrees_with_f64() {
+        check(best);
+        // SAFETY: the slices have these sizes.
+        check(|sizes, left, right, c, accumulate| unsafe {
+            product::<Portable>(sizes, left, right, c, accumulate);
+        });
+        #[cfg(target_arch = "x86_64")]
+        if crate::simd::level() != crate::simd::Level::Portable {
+            use crate::simd::Avx2;
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(
+                s: [usize; 3],
+                left: Left,
+                right: (*const f32, usize),
+                c: (*mut f32, usize),
+                accumulate: bool,
+            ) {
+                // SAFETY: the caller's slices have these sizes.
+                unsafe { product::<Avx2>(s, left, right, c, accumulate) }
+            }
+            // SAFETY: both levels above the portable one have these features.
+            check(|s, left, right, c, accumulate| unsafe { avx2(s, left, right, c, accumulate) });
+        }
+    }
+}

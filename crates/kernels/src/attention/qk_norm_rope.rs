@@ -117,7 +117,7 @@ pub fn qk_norm_rope_backward(
                     };
                     let angles = t * half..(t + 1) * half;
                     let dnorm = &mut dnorm[at..at + d];
-                    backward_row(dy, x, w, eps, &cos[angles.clone()], &sin[angles], dx, dnorm);
+                    backward_row(dy, x, w, eps, (&cos[angles.clone()], &sin[angles]), dx, dnorm);
                 }
             }
             dnorm
@@ -154,8 +154,9 @@ simd! {
 simd! {
     /// One head of one token: rotates `dy` back into `dx`, then the gradient of the norm.
     fn backward_row<S>(
-        dy: &[f32], x: &[f32], weight: &[f32], eps: f32, cos: &[f32], sin: &[f32], dx: &mut [f32], dnorm: &mut [f32],
+        dy: &[f32], x: &[f32], weight: &[f32], eps: f32, angles: (&[f32], &[f32]), dx: &mut [f32], dnorm: &mut [f32],
     ) {
+        let (cos, sin) = angles;
         let d = x.len();
         let rstd = rstd::<S>(x, eps);
         let r = S::splat(rstd);

@@ -131,17 +131,14 @@ macro_rules! simd {
         $(#[$meta])*
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
-            #[allow(clippy::allow_attributes, clippy::too_many_arguments, reason = "as many as the caller's")]
             fn body<$S: $crate::simd::Simd>($($arg: $ty),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-            #[allow(clippy::allow_attributes, clippy::too_many_arguments, reason = "as many as the caller's")]
             fn avx512($($arg: $ty),*) $(-> $ret)? {
                 body::<$crate::simd::Avx512>($($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            #[allow(clippy::allow_attributes, clippy::too_many_arguments, reason = "as many as the caller's")]
             fn avx2($($arg: $ty),*) $(-> $ret)? {
                 body::<$crate::simd::Avx2>($($arg),*)
             }

@@ -1,0 +1,117 @@
+//! The tiles of the backward pass in bf16, with everything but the probabilities packed once.
+
+use super::backward::{Head, probabilities};
+use super::tiles::{Seen, TILE, padded};
+use crate::matmul::packed::{Bf16, Panels, UNIT};
+use crate::{Mat, MatMut};
+
+/// All tiles of one key head; `seen(i, j)` says what queries of tile `i` see if they see keys of tile `j`.
+pub(super) fn run<'a>(
+    heads: &mut [Head],
+    (k, v): (&[f32], &[f32]),
+    d: usize,
+    bf16: Bf16,
+    seen: impl Fn(usize, usize) -> Option<Seen<'a>>,
+    dk: &mut [f32],
+    dv: &mut [f32],
+) {
+    let tokens = k.len() / d;
+    let width = padded(d);
+    let k = Mat::new(k, tokens, d);
+    let k_columns = right(bf16, k.t());
+    let v_columns = right(bf16, Mat::new(v, tokens, d).t());
+    let k_rows = right(bf16, k);
+    let queries: Vec<Packed> = heads.iter().map(|head| Packed::new(head, width, bf16)).collect();
+    let (mut p, mut ds) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
+    let mut p_right = Panels::new(TILE, TILE);
+    let mut ds_right = Panels::new(TILE, TILE);
+    let mut ds_left = Panels::new(TILE, TILE);
+    // Transposed, (width, TILE): the probabilities then are a right factor as they lie, queries following each other.
+    let (mut dk_tile, mut dv_tile) = (vec![0.0; width * TILE], vec![0.0; width * TILE]);
+    let ready = bf16.ready();
+    for (j, (dk, dv)) in dk.chunks_mut(TILE * d).zip(dv.chunks_mut(TILE * d)).enumerate() {
+        dk_tile.fill(0.0);
+        dv_tile.fill(0.0);
+        for (head, packed) in heads.iter_mut().zip(&queries) {
+            for i in j..head.tiles() {
+                let Some(seen) = seen(i, j) else { continue };
+                let (query, key) = (i * TILE, j * TILE);
+                let terms = packed.q.k();
+                let square = |x| MatMut::new(x, TILE, TILE);
+                ready.product(packed.q.lanes(query), k_columns.lanes(key), terms, square(&mut p), false);
+                ready.product(packed.dout.lanes(query), v_columns.lanes(key), terms, square(&mut ds), false);
+                probabilities(&mut p, &mut ds, seen, j, head.lse, &head.delta);
+                p[seen.rows * TILE..].fill(0.0);
+                ds[seen.rows * TILE..].fill(0.0);
+                bf16.pack_right(Mat::new(&p, TILE, TILE), &mut p_right);
+                bf16.pack_right(Mat::new(&ds, TILE, TILE), &mut ds_right);
+                bf16.pack_left(Mat::new(&ds, TILE, TILE), &mut ds_left);
+                let tall = |x| MatMut::new(x, width, TILE);
+                ready.product(
+                    packed.dout_columns.terms(query),
+                    p_right.lanes(0),
+                    TILE,
+                    tall(&mut dv_tile),
+                    true,
+                );
+                ready.product(
+                    packed.q_columns.terms(query),
+                    ds_right.lanes(0),
+                    TILE,
+                    tall(&mut dk_tile),
+                    true,
+                );
+                let dq = MatMut::new(&mut head.dq[query * width..][..TILE * width], TILE, width);
+                let keys = (tokens - key).next_multiple_of(UNIT).min(TILE);
+                ready.product(ds_left.lanes(0), k_rows.terms(key), keys, dq, true);
+            }
+        }
+        take_columns(&dk_tile, d, dk);
+        take_columns(&dv_tile, d, dv);
+    }
+}
+
+/// One head's queries and their gradients, the ways that the products read them.
+struct Packed {
+    /// Queries by D.
+    q: Panels,
+    dout: Panels,
+    /// D by queries.
+    q_columns: Panels,
+    dout_columns: Panels,
+}
+
+impl Packed {
+    fn new(head: &Head, width: usize, bf16: Bf16) -> Self {
+        let rows = |x: &'_ [f32]| left(bf16, Mat::new(x, x.len() / width, width));
+        let columns = |x: &'_ [f32]| left(bf16, Mat::new(x, x.len() / width, width).t());
+        Self {
+            q: rows(&head.q),
+            dout: rows(&head.dout),
+            q_columns: columns(&head.q),
+            dout_columns: columns(&head.dout),
+        }
+    }
+}
+
+fn left(bf16: Bf16, a: Mat) -> Panels {
+    let mut panels = Panels::new(a.rows, a.cols);
+    bf16.pack_left(a, &mut panels);
+    panels
+}
+
+fn right(bf16: Bf16, b: Mat) -> Panels {
+    // Whole tiles of keys are read, also where the tokens end before.
+    let mut panels = Panels::new(b.cols.next_multiple_of(TILE), b.rows);
+    bf16.pack_right(b, &mut panels);
+    panels
+}
+
+/// Rows of `d` numbers out of (width, TILE).
+fn take_columns(x: &[f32], d: usize, out: &mut [f32]) {
+    for (t, out) in out.chunks_exact_mut(d).enumerate() {
+        for (j, out) in out.iter_mut().enumerate() {
+            *out = x[j * TILE + t];
+        }
+    }
+}
