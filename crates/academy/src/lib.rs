@@ -4,6 +4,7 @@
 
 mod events;
 mod home;
+pub mod inspect;
 mod live;
 pub mod stages;
 

@@ -1,0 +1,90 @@
+//! What a client is told when something is wrong: OpenAI's error shape, everywhere.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A refusal, with its status and what the client needs to set it right.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    pub status: StatusCode,
+    pub message: String,
+    /// Which field of the request is at fault.
+    pub param: Option<String>,
+    /// OpenAI's word for it, for programs.
+    pub code: Option<&'static str>,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+
+impl ApiError {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), param: None, code: None }
+    }
+
+    /// 400: the request itself is wrong.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 400: the field `param` is wrong. The message begins with its name.
+    pub fn field(param: &str, what: impl std::fmt::Display) -> Self {
+        Self { param: Some(param.into()), ..Self::bad(format!("{param}: {what}")) }
+    }
+
+    /// 404: what the address names is not there.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
+    /// The body: `{"error": {message, type, param, code}}`.
+    pub fn body(&self) -> Value {
+        let kind = match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        };
+        json!({ "error": { "message": self.message, "type": kind, "param": self.param, "code": self.code } })
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
+    }
+}
+
+/// A failure of ours: told whole, since whoever runs the server is who asks.
+impl From<anyhow::Error> for ApiError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}"))
+    }
+}
+
+/// A text that the model cannot read is the client's to change.
+impl From<shuyuan_model::ModelError> for ApiError {
+    fn from(error: shuyuan_model::ModelError) -> Self {
+        use shuyuan_model::ModelError::{TooLong, UnknownToken};
+        match error {
+            TooLong { .. } => Self::bad(error.to_string()).code("context_length_exceeded"),
+            UnknownToken { .. } => Self::bad(error.to_string()),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+}
+
+impl From<shuyuan_engine::EngineError> for ApiError {
+    fn from(error: shuyuan_engine::EngineError) -> Self {
+        use shuyuan_engine::EngineError::{Field, Model};
+        match error {
+            Model(error) => error.into(),
+            Field { field, .. } => Self { param: Some(field.into()), ..Self::bad(error.to_string()) },
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Which models there are, and their weights.
+
+use crate::app::Shared;
+use crate::error::{ApiError, Result};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use shuyuan_academy::{Academy, LiveModel};
+use shuyuan_text::Tokenizer;
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The model in use beside the live one: the last that was asked for, with the age of its file.
+#[derive(Default)]
+pub(crate) struct Models {
+    other: Mutex<Option<(SystemTime, LiveModel)>>,
+    tokenizer: Mutex<Option<(SystemTime, Arc<Tokenizer>)>>,
+}
+
+impl Models {
+    /// The weights that `name` stands for: the live ones, or those in the home folder.
+    pub fn get(&self, academy: &Academy, name: &str) -> Result<LiveModel> {
+        if let Some(live) = academy.live().filter(|live| live.name == name) {
+            return Ok(live);
+        }
+        if !academy.home.models().iter().any(|other| other == name) {
+            return Err(unknown(academy, name));
+        }
+        let folder = academy.home.model(name);
+        let changed = changed(&folder.join("model.safetensors"));
+        let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, model)) = other.as_ref()
+            && *then == changed
+            && model.name == name
+        {
+            return Ok(model.clone());
+        }
+        let model = LiveModel::load(&folder)?;
+        *other = Some((changed, model.clone()));
+        Ok(model)
+    }
+
+    /// The weights that the pages look into: the live ones, or else the first in the home folder.
+    pub fn current(&self, academy: &Academy) -> Result<LiveModel> {
+        match (academy.live(), academy.home.models().first()) {
+            (Some(live), _) => Ok(live),
+            (None, Some(name)) => self.get(academy, name),
+            (None, None) => Err(none(academy)),
+        }
+    }
+
+    /// The tokenizer in use, which is there before the first weights are.
+    pub fn tokenizer(&self, academy: &Academy) -> Result<Arc<Tokenizer>> {
+        if let Some(live) = academy.live() {
+            return Ok(live.tokenizer);
+        }
+        let home = &academy.home;
+        let mut folders: Vec<_> = home.models().iter().map(|name| home.model(name)).collect();
+        folders.extend(
+            std::fs::read_dir(home.root().join("tokenizers"))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|e| e.path()),
+        );
+        folders.extend(home.corpora().iter().map(|name| home.corpus(name)));
+        let Some(folder) =
+            folders.into_iter().find(|folder| folder.join(shuyuan_text::TOKENIZER_FILE).is_file())
+        else {
+            return Err(ApiError::missing(format!(
+                "there is no tokenizer in {} yet: `shuyuan quickstart` or `shuyuan tokenizer train` makes one",
+                home.root().display()
+            )));
+        };
+        let changed = changed(&folder.join(shuyuan_text::TOKENIZER_FILE));
+        let mut known = self.tokenizer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, tokenizer)) = known.as_ref()
+            && *then == changed
+        {
+            return Ok(tokenizer.clone());
+        }
+        let tokenizer = Arc::new(Tokenizer::load(&folder).map_err(anyhow::Error::from)?);
+        *known = Some((changed, tokenizer.clone()));
+        Ok(tokenizer)
+    }
+}
+
+fn changed(path: &FilePath) -> SystemTime {
+    std::fs::metadata(path).and_then(|file| file.modified()).unwrap_or(UNIX_EPOCH)
+}
+
+fn names(academy: &Academy) -> Vec<String> {
+    let mut names = academy.home.models();
+    // The one in use comes first: clients that take the first take it.
+    if let Some(live) = academy.live() {
+        names.retain(|name| *name != live.name);
+        names.insert(0, live.name);
+    }
+    names
+}
+
+fn none(academy: &Academy) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("there is no model in {} yet: `shuyuan quickstart` makes one", academy.home.root().display()),
+    )
+    .code("model_not_found")
+}
+
+fn unknown(academy: &Academy, name: &str) -> ApiError {
+    let names = names(academy);
+    if names.is_empty() {
+        return ApiError { param: Some("model".into()), ..none(academy) };
+    }
+    let message = format!("the model {name:?} does not exist; there is {}", names.join(", "));
+    ApiError { param: Some("model".into()), ..ApiError::missing(message).code("model_not_found") }
+}
+
+fn entry(academy: &Academy, name: &str) -> Value {
+    let file = academy.home.model(name).join("model.safetensors");
+    let created = changed(&file).duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    json!({ "id": name, "object": "model", "created": created, "owned_by": "shuyuan" })
+}
+
+pub(crate) async fn list(State(app): Shared) -> Json<Value> {
+    let data: Vec<_> = names(&app.academy).iter().map(|name| entry(&app.academy, name)).collect();
+    Json(json!({ "object": "list", "data": data }))
+}
+
+pub(crate) async fn one(State(app): Shared, Path(name): Path<String>) -> Result<Json<Value>> {
+    match names(&app.academy).contains(&name) {
+        true => Ok(Json(entry(&app.academy, &name))),
+        false => Err(unknown(&app.academy, &name)),
+    }
+}

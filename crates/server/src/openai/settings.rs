@@ -1,0 +1,126 @@
+//! How to generate: the numbers of a request, checked.
+
+use super::reply::Kind;
+use crate::error::{ApiError, Result};
+use crate::fields::{Fields, wrong};
+use serde_json::{Value, json};
+use shuyuan_engine::Sampling;
+use shuyuan_model::Config;
+
+/// How the next token is chosen, when to stop, and what to tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub max_tokens: Option<usize>,
+    pub sampling: Sampling,
+    pub stop: Vec<String>,
+    pub stream: bool,
+    pub include_usage: bool,
+    /// How many alternatives of each token to tell; none: not even the token's own probability.
+    pub logprobs: Option<usize>,
+}
+
+const ALTERNATIVES: i64 = 20;
+const STOPS: usize = 16;
+const STOP_BYTES: usize = 500;
+/// What OpenAI's completions take when nothing is said.
+const COMPLETION_TOKENS: usize = 16;
+
+impl Settings {
+    pub fn read(fields: &Fields, kind: Kind, config: &Config) -> Result<Self> {
+        refuse_unsupported(fields)?;
+        let context = config.max_position_embeddings as i64;
+        let tokens =
+            |name| fields.integer(name, 1..=context).map(|tokens| tokens.map(|tokens| tokens as usize));
+        let max_tokens = match (tokens("max_completion_tokens")?, tokens("max_tokens")?) {
+            (Some(tokens), _) | (None, Some(tokens)) => Some(tokens),
+            (None, None) => (kind == Kind::Completion).then_some(COMPLETION_TOKENS),
+        };
+        let number = |name, range, otherwise| {
+            fields.number(name, range).map(|found| found.unwrap_or(otherwise) as f32)
+        };
+        Ok(Self {
+            max_tokens,
+            sampling: Sampling {
+                temperature: number("temperature", 0.0..=2.0, 1.0)?,
+                top_k: fields.integer("top_k", 0..=1_000_000)?.unwrap_or(0) as usize,
+                // OpenAI takes 0, too; only the likeliest token is left of it either way.
+                top_p: number("top_p", 0.0..=1.0, 1.0)?.max(f32::MIN_POSITIVE),
+                min_p: number("min_p", 0.0..=1.0, 0.0)?,
+                repetition_penalty: number("repetition_penalty", 0.1..=10.0, 1.0)?,
+                seed: match fields.integer("seed", i64::MIN..=i64::MAX)? {
+                    Some(seed) => seed as u64,
+                    None => moment(),
+                },
+            },
+            stop: stops(fields)?,
+            stream: fields.flag("stream")?,
+            include_usage: include_usage(fields)?,
+            logprobs: logprobs(fields, kind)?,
+        })
+    }
+}
+
+/// What would change the answer is refused rather than passed over.
+fn refuse_unsupported(fields: &Fields) -> Result<()> {
+    let (zero, one) = ([json!(0), json!(0.0)], [json!(1)]);
+    for name in ["presence_penalty", "frequency_penalty"] {
+        fields.unsupported(name, &zero)?;
+    }
+    for name in ["n", "best_of"] {
+        fields
+            .unsupported(name, &one)
+            .map_err(|_| wrong(name, "1: one answer at a time", fields.get(name).unwrap_or(&Value::Null)))?;
+    }
+    fields.unsupported("logit_bias", &[json!({})])?;
+    fields.unsupported("response_format", &[json!({ "type": "text" })])?;
+    fields.unsupported("tools", &[json!([])])?;
+    fields.unsupported("functions", &[json!([])])?;
+    fields.unsupported("suffix", &[json!("")])?;
+    fields.unsupported("echo", &[json!(false)])
+}
+
+fn stops(fields: &Fields) -> Result<Vec<String>> {
+    let stops = fields.texts("stop")?;
+    if stops.len() > STOPS {
+        return Err(ApiError::field(
+            "stop",
+            format_args!("expected at most {STOPS} texts, found {}", stops.len()),
+        ));
+    }
+    match stops.iter().find(|stop| stop.is_empty() || stop.len() > STOP_BYTES) {
+        Some(stop) => {
+            Err(wrong("stop", format_args!("texts of 1 to {STOP_BYTES} bytes"), &stop.as_str().into()))
+        }
+        None => Ok(stops),
+    }
+}
+
+fn include_usage(fields: &Fields) -> Result<bool> {
+    match fields.get("stream_options") {
+        None => Ok(false),
+        Some(Value::Object(options)) => match options.get("include_usage") {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(include)) => Ok(*include),
+            Some(other) => Err(wrong("stream_options.include_usage", "true or false", other)),
+        },
+        Some(other) => Err(wrong("stream_options", "an object", other)),
+    }
+}
+
+/// Chat: `logprobs: true, top_logprobs: n`. Completions: `logprobs: n`; there we take chat's form, too.
+fn logprobs(fields: &Fields, kind: Kind) -> Result<Option<usize>> {
+    if kind == Kind::Completion && fields.get("logprobs").is_some_and(Value::is_number) {
+        return Ok(fields.integer("logprobs", 0..=ALTERNATIVES)?.map(|n| n as usize));
+    }
+    let wanted = fields.flag("logprobs")?;
+    match fields.integer("top_logprobs", 0..=ALTERNATIVES)? {
+        Some(n) if n > 0 && !wanted => Err(ApiError::field("top_logprobs", "needs logprobs: true beside it")),
+        n => Ok(wanted.then(|| n.unwrap_or(0) as usize)),
+    }
+}
+
+/// Different each time.
+fn moment() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0)
+}

@@ -1,0 +1,150 @@
+//! Binds an address and serves it from threads of its own.
+
+use crate::app::{self, App};
+use anyhow::{Context, Result, bail};
+use shuyuan_academy::Academy;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// Where the server is unless told otherwise.
+pub const DEFAULT_PORT: u16 = 8787;
+/// How many ports from there are tried.
+const PORTS: u16 = 50;
+
+/// Where to listen, and whom to let in.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// An IP address; any other than this machine's own (loopback) needs a key.
+    pub host: IpAddr,
+    /// The port; 0 for any free one. None: [`DEFAULT_PORT`], or the next free one.
+    pub port: Option<u16>,
+    /// What every request must carry, if set. Printable ASCII without spaces.
+    pub api_key: Option<String>,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self { host: Ipv4Addr::LOCALHOST.into(), port: None, api_key: None }
+    }
+}
+
+impl ServeOptions {
+    fn check(&self) -> Result<()> {
+        match self.api_key.as_deref() {
+            None if !self.host.is_loopback() => bail!(
+                "{} can be reached from other machines, so a key is needed: give --api-key KEY, or serve on 127.0.0.1",
+                self.host
+            ),
+            Some(key) if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                bail!("the API key must be printable ASCII without spaces, and not empty")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A running server. Dropping it leaves it running; the process ends when it likes.
+pub struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What to open in a browser on this machine.
+    pub fn url(&self) -> String {
+        let host = match self.address.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("http://{}/", SocketAddr::new(host, self.address.port()))
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// If the server fails.
+    pub fn wait(self) -> Result<()> {
+        let _keep = self.stop;
+        self.thread.join().unwrap_or_else(|_| bail!("the server's thread panicked"))
+    }
+
+    /// Stops taking requests and breaks off those under way.
+    ///
+    /// # Errors
+    /// If the server had failed.
+    pub fn stop(self) -> Result<()> {
+        let _ended = self.stop.send(());
+        self.thread.join().unwrap_or_else(|_| bail!("the server's thread panicked"))
+    }
+}
+
+/// Starts a server over `academy` and returns once it listens.
+///
+/// # Errors
+/// If the address would be open to others without a key, or is taken.
+pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
+    options.check()?;
+    let options = options.clone();
+    let (told, bound) = mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("server".into()).spawn(move || {
+        // Requests are few and their work is done elsewhere: the cores belong to training and generation.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.context("cannot start the server's threads")?;
+        runtime.block_on(async {
+            let listener = match bind(&options).await {
+                Ok(listener) => listener,
+                Err(error) => {
+                    drop(told.send(Err(error)));
+                    return Ok(());
+                }
+            };
+            drop(told.send(listener.local_addr().context("the server's address")));
+            let router = app::router(App::new(academy), options.api_key.as_deref());
+            tokio::select! {
+                result = axum::serve(listener, router) => result.context("the server failed"),
+                // An error here means that the `Server` was dropped, which leaves it running.
+                Ok(()) = stopped => Ok(()),
+            }
+        })?;
+        runtime.shutdown_background();
+        Ok(())
+    });
+    let thread = thread.context("cannot start the server's thread")?;
+    match bound.recv() {
+        Ok(address) => Ok(Server { address: address?, stop, thread }),
+        Err(_) => match thread.join() {
+            Ok(Err(error)) => Err(error),
+            _ => bail!("the server ended before it began"),
+        },
+    }
+}
+
+async fn bind(options: &ServeOptions) -> Result<TcpListener> {
+    let host = options.host;
+    if let Some(port) = options.port {
+        return TcpListener::bind((host, port)).await.with_context(|| {
+            format!("cannot listen on {}: choose another with --port", SocketAddr::new(host, port))
+        });
+    }
+    let mut failure = None;
+    for port in DEFAULT_PORT..DEFAULT_PORT + PORTS {
+        match TcpListener::bind((host, port)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = Some(error),
+        }
+    }
+    let last = DEFAULT_PORT + PORTS - 1;
+    let why = failure.map_or_else(String::new, |error| format!(" ({error})"));
+    bail!("no free port from {DEFAULT_PORT} to {last} on {host}{why}: choose another with --port")
+}
