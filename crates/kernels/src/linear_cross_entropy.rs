@@ -7,8 +7,11 @@ use rayon::prelude::*;
 /// The target of a position that has no loss.
 pub const IGNORE: u32 = u32::MAX;
 
-/// Rows whose logits are held at a time.
-const ROWS: usize = 256;
+/// Rows whose logits are held at a time, at most: each time, `dw` is read and written once and `w` packed again
+/// (2026-11, Xeon with AMX, V 6400: 34.6 ms with 256, 26.8 with 1024).
+const ROWS: usize = 1024;
+/// Logits held at a time, if that leaves 64 rows: 32 MiB.
+const LOGITS: usize = 1 << 23;
 
 /// `losses[n] = −log softmax(x[n] · wᵀ)[targets[n]]`, and the gradients of `loss_scale · Σ losses`.
 ///
@@ -46,10 +49,11 @@ pub fn linear_cross_entropy(
         "linear_cross_entropy: a target is not below {vocab}"
     );
     let want_gradients = dx.is_some() || dw.is_some();
-    let rows = ROWS.min(kept.len());
+    let at_once = (LOGITS / vocab.max(1)).clamp(64, ROWS);
+    let rows = at_once.min(kept.len());
     let (mut xs, mut dxs) = (vec![0.0; rows * c], vec![0.0; rows * c]);
     let mut logits = vec![0.0; rows * vocab];
-    for kept in kept.chunks(ROWS) {
+    for kept in kept.chunks(at_once) {
         let rows = kept.len();
         let (xs, dxs, logits) = (&mut xs[..rows * c], &mut dxs[..rows * c], &mut logits[..rows * vocab]);
         for (xs, &i) in xs.chunks_exact_mut(c).zip(kept) {
