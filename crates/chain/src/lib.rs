@@ -1,1 +1,7 @@
 //! Prompts and the trades over anything that generates text.
+
+mod local;
+mod trades;
+
+pub use local::{ChainError, Ending, Local, Options, Piece, Reply};
+pub use trades::{Direction, ask, summarize, translate};

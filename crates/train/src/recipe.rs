@@ -173,6 +173,18 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The recipe for fine-tuning that ships with the program; its length is the caller's.
+    pub fn finetune() -> Self {
+        let recipe = toml::from_str(include_str!("../../../recipes/quickstart-finetune.toml"));
+        recipe.unwrap_or_else(|error| unreachable!("recipes/quickstart-finetune.toml is tested: {error}"))
+    }
+
+    /// The recipe of the quickstart's pretraining.
+    pub fn quickstart() -> Self {
+        let recipe = toml::from_str(include_str!("../../../recipes/quickstart.toml"));
+        recipe.unwrap_or_else(|error| unreachable!("recipes/quickstart.toml is tested: {error}"))
+    }
+
     /// Checks what can be checked without data.
     ///
     /// # Errors
@@ -248,6 +260,41 @@ impl Default for Recipe {
             model: ModelRecipe::default(),
             train: TrainRecipe::default(),
             optimizer: OptimizerRecipe::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_recipes_are_valid() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+        let mut found = 0;
+        for entry in std::fs::read_dir(dir).unwrap() {
+            Recipe::load(&entry.unwrap().path()).unwrap();
+            found += 1;
+        }
+        assert!(found >= 3);
+        Recipe::quickstart();
+        Recipe::finetune();
+    }
+
+    #[test]
+    fn a_misspelled_key_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.toml");
+        for (text, named) in [
+            ("[train]\nbacth = 8\n", "bacth"),
+            ("[train]\nbatch = -8\n", "-8"),
+            ("[optimizer]\nclip = nan\n", "clip"),
+            ("[train]\ntokens = 100000\n", "train.tokens"),
+            ("nonsense", "r.toml"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Recipe::load(&path).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
         }
     }
 }

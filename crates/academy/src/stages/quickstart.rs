@@ -86,7 +86,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
     stage(academy, &mut report, "pretrain", pretrained.exists(), || {
         let floor = built_in.then(|| World::new(options.seed).floor(2_000).all.per_byte());
         let options = pretrain::Options {
-            recipe: recipe(include_str!("../../../../recipes/quickstart.toml"), options.seed)?,
+            recipe: seeded(Recipe::quickstart(), options.seed),
             corpus: home.corpus(MODEL),
             output: home.run("pretrain"),
             steps: None,
@@ -107,7 +107,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
                 model: pretrained.clone(),
                 data: vec![chats.clone()],
                 output: home.run("finetune"),
-                recipe: recipe(include_str!("../../../../recipes/quickstart-finetune.toml"), options.seed)?,
+                recipe: seeded(Recipe::finetune(), options.seed),
                 steps: None,
                 minutes: Some(options.minutes * (1.0 - share)),
                 resume: true,
@@ -170,10 +170,9 @@ fn stage(
     report.write(&academy.home)
 }
 
-fn recipe(text: &str, seed: u64) -> Result<Recipe> {
-    let mut recipe: Recipe = toml::from_str(text).context("a built-in recipe")?;
+fn seeded(mut recipe: Recipe, seed: u64) -> Recipe {
     recipe.train.seed = seed;
-    Ok(recipe)
+    recipe
 }
 
 /// One prompt of each kind, about what training never showed.

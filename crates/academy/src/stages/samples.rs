@@ -2,9 +2,10 @@
 
 use crate::LiveModel;
 use anyhow::Result;
-use shuyuan_model::KvCache;
-use shuyuan_tensor::Precision;
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message};
+use shuyuan_chain::{Local, Options, Piece};
+use shuyuan_engine::Engine;
+use shuyuan_text::Message;
+use std::ops::ControlFlow;
 
 /// A prompt, and how it is put to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,27 +31,16 @@ pub(crate) fn default_prompts() -> Vec<Prompt> {
 }
 
 /// What the model of this moment says, at most `max_tokens` long, always choosing the likeliest token.
+///
+/// # Errors
+/// A prompt that does not fit the model, a tokenizer without chat tokens.
 pub fn answer(live: &LiveModel, prompt: &Prompt, max_tokens: usize) -> Result<String> {
-    let tokenizer = &live.tokenizer;
-    let template = ChatTemplate::new(tokenizer)?;
-    let ids = match prompt {
-        Prompt::GoOn(text) => tokenizer.encode(text),
-        Prompt::Ask(text) => template.render(&[Message::user(text.clone())], true),
+    let local = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let options = Options { max_tokens, ..Options::default() };
+    let all = &mut |_: &Piece| ControlFlow::Continue(());
+    let reply = match prompt {
+        Prompt::GoOn(text) => local.complete(text, &options, all)?,
+        Prompt::Ask(text) => local.chat(&[Message::user(text.clone())], &options, all)?,
     };
-    let ends = [tokenizer.special(END_OF_TEXT), Some(template.end_of_turn())];
-    let mut cache = KvCache::new(live.model.config(), ids.len() + max_tokens);
-    let mut logits = live.model.extend(&ids, &mut cache, Precision::F32)?;
-    let mut said = Vec::new();
-    while said.len() < max_tokens {
-        let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id as u32);
-        if ends.contains(&Some(best)) {
-            break;
-        }
-        said.push(best);
-        if cache.length() >= cache.capacity() {
-            break;
-        }
-        logits = live.model.extend(&[best], &mut cache, Precision::F32)?;
-    }
-    Ok(tokenizer.decode(&said))
+    Ok(reply.text)
 }

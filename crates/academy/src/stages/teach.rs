@@ -67,13 +67,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
     }
     shuyuan_store::write_atomic(&data, text.as_bytes())?;
 
-    let recipe: Recipe = toml::from_str(include_str!("../../../../recipes/quickstart-finetune.toml"))
-        .context("a built-in recipe")?;
     let options = finetune::Options {
         model: base,
         data: vec![data],
         output: dir.clone(),
-        recipe,
+        recipe: Recipe::finetune(),
         steps: None,
         minutes: Some(options.seconds / 60.0),
         resume: false,

@@ -1,0 +1,252 @@
+//! Text generation by a model in this process: messages or a text in, text out.
+
+use serde::{Deserialize, Serialize};
+use shuyuan_engine::{Engine, EngineError, Reason, Request, Sampling};
+use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, StreamDecoder, TokenId, Tokenizer};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Why nothing was generated.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// The engine refuses the request.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The tokenizer has no chat tokens.
+    #[error(transparent)]
+    Text(#[from] shuyuan_text::Error),
+}
+
+/// How to generate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most tokens to write.
+    pub max_tokens: usize,
+    /// How to choose them.
+    pub sampling: Sampling,
+    /// Texts before which to end; they are not given out.
+    pub stop: Vec<String>,
+    /// How many likely tokens to tell beside each chosen one.
+    pub alternatives: usize,
+    /// Tokens with which the answer begins already; they are not given out again.
+    pub continue_ids: Vec<TokenId>,
+    /// Go on after the end-of-text token.
+    pub ignore_eos: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_tokens: 256,
+            sampling: Sampling::default(),
+            stop: Vec::new(),
+            alternatives: 0,
+            continue_ids: Vec::new(),
+            ignore_eos: false,
+        }
+    }
+}
+
+/// A token that was written, and the text that became complete with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Text to show now; empty while a character or a possible stop text is incomplete.
+    pub text: String,
+    /// The token; none for text that was held back until the end.
+    pub token: Option<shuyuan_engine::Token>,
+}
+
+/// Why an answer ended, in OpenAI's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// The model ended it, or a stop text came.
+    Stop,
+    /// It is as long as was allowed.
+    Length,
+    /// The listener wanted no more.
+    Cancelled,
+}
+
+/// A finished answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// Its text.
+    pub text: String,
+    /// Its tokens.
+    pub ids: Vec<TokenId>,
+    /// Why it ended.
+    pub ending: Ending,
+    /// Tokens of the prompt.
+    pub prompt_tokens: usize,
+}
+
+/// A model of this process with its tokenizer and template. Cheap to clone.
+#[derive(Clone)]
+pub struct Local {
+    engine: Engine,
+    tokenizer: Arc<Tokenizer>,
+}
+
+type Listener<'a> = &'a mut dyn FnMut(&Piece) -> ControlFlow<()>;
+
+impl Local {
+    /// A model and the tokenizer that it was trained with.
+    pub fn new(engine: Engine, tokenizer: Arc<Tokenizer>) -> Self {
+        Self { engine, tokenizer }
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// Answers a conversation.
+    ///
+    /// # Errors
+    /// A number out of bounds, a conversation longer than the context, a tokenizer without chat tokens.
+    pub fn chat(&self, messages: &[Message], options: &Options, on: Listener) -> Result<Reply, ChainError> {
+        let template = ChatTemplate::new(&self.tokenizer)?;
+        let ids = template.render(messages, true);
+        self.write(ids, vec![template.end_of_turn()], options, on)
+    }
+
+    /// Goes on with a text.
+    ///
+    /// # Errors
+    /// As [`Local::chat`].
+    pub fn complete(&self, prompt: &str, options: &Options, on: Listener) -> Result<Reply, ChainError> {
+        self.complete_ids(self.tokenizer.encode(prompt), options, on)
+    }
+
+    /// Goes on with ids.
+    ///
+    /// # Errors
+    /// As [`Local::chat`].
+    pub fn complete_ids(
+        &self,
+        ids: Vec<TokenId>,
+        options: &Options,
+        on: Listener,
+    ) -> Result<Reply, ChainError> {
+        let ends = self.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
+        self.write(ids, ends, options, on)
+    }
+
+    fn write(
+        &self,
+        mut ids: Vec<TokenId>,
+        mut ends: Vec<TokenId>,
+        options: &Options,
+        on: Listener,
+    ) -> Result<Reply, ChainError> {
+        let prompt_tokens = ids.len();
+        ids.extend(&options.continue_ids);
+        ends.extend(self.tokenizer.special(END_OF_TEXT));
+        let mut decoder = StreamDecoder::new(&self.tokenizer);
+        for &id in &options.continue_ids {
+            decoder.push(id); // A character may begin in what is there already.
+        }
+        let request = Request {
+            ids,
+            max_tokens: options.max_tokens,
+            sampling: options.sampling.clone(),
+            stop_ids: if options.ignore_eos { Vec::new() } else { ends },
+            alternatives: options.alternatives,
+        };
+        let mut hold = Hold::new(&options.stop);
+        let mut reply = Reply { text: String::new(), ids: Vec::new(), ending: Ending::Length, prompt_tokens };
+        let mut stopped = false;
+        let finish = self.engine.generate(&request, &mut |token| {
+            reply.ids.push(token.id);
+            let (text, stop) = hold.push(&decoder.push(token.id));
+            reply.text += &text;
+            stopped = stop;
+            let flow = on(&Piece { text, token: Some(token.clone()) });
+            if stop { ControlFlow::Break(()) } else { flow }
+        })?;
+        if !stopped {
+            let (mut text, stop) = hold.push(&decoder.finish());
+            stopped = stop;
+            if !stop {
+                text += &hold.rest();
+            }
+            if !text.is_empty() {
+                reply.text += &text;
+                // Nothing comes after this: the listener's answer is of no use.
+                let _ = on(&Piece { text, token: None });
+            }
+        }
+        reply.ending = match finish.reason {
+            _ if stopped => Ending::Stop,
+            Reason::Stop => Ending::Stop,
+            Reason::Length => Ending::Length,
+            Reason::Cancelled => Ending::Cancelled,
+        };
+        Ok(reply)
+    }
+}
+
+/// Holds back text that may be the beginning of a stop text.
+struct Hold<'a> {
+    stop: Vec<&'a str>,
+    held: String,
+}
+
+impl<'a> Hold<'a> {
+    fn new(stop: &'a [String]) -> Self {
+        Self {
+            stop: stop.iter().map(String::as_str).filter(|s| !s.is_empty()).collect(),
+            held: String::new(),
+        }
+    }
+
+    /// Text that can be shown now, and whether a stop text came.
+    fn push(&mut self, text: &str) -> (String, bool) {
+        self.held += text;
+        if let Some(at) = self.stop.iter().filter_map(|stop| self.held.find(stop)).min() {
+            self.held.truncate(at);
+            return (std::mem::take(&mut self.held), true);
+        }
+        let open = |at: &usize| {
+            self.held.is_char_boundary(*at)
+                && self.stop.iter().any(|stop| stop.starts_with(&self.held[*at..]))
+        };
+        let longest = self.stop.iter().map(|stop| stop.len()).max().unwrap_or(0);
+        let from = self.held.len().saturating_sub(longest);
+        let at = (from..self.held.len()).find(open).unwrap_or(self.held.len());
+        let rest = self.held.split_off(at);
+        (std::mem::replace(&mut self.held, rest), false)
+    }
+
+    fn rest(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stop_texts_may_come_in_pieces_and_are_never_shown() {
+        let stop = ["停止。".to_string(), "END".to_string()];
+        let mut hold = Hold::new(&stop);
+        let mut shown = String::new();
+        let mut stopped = false;
+        for piece in ["一停", "下E", "N. 停止", "。后面"] {
+            let (text, stop) = hold.push(piece);
+            shown += &text;
+            stopped |= stop;
+        }
+        assert!(stopped);
+        assert_eq!(shown, "一停下EN. ");
+    }
+
+    #[test]
+    fn without_stop_texts_nothing_is_held() {
+        let mut hold = Hold::new(&[]);
+        assert_eq!(hold.push("abc"), ("abc".into(), false));
+        assert_eq!(hold.rest(), "");
+    }
+}
