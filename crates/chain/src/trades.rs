@@ -27,7 +27,7 @@ impl Direction {
 /// The prompt that asks for a translation into the other language.
 pub fn translate(text: &str, direction: Direction) -> String {
     match direction {
-        Direction::ToEnglish => format!("翻译成英语：{text}"),
+        Direction::ToEnglish => format!("翻译成英文：{text}"),
         Direction::ToChinese => format!("Translate into Chinese: {text}"),
     }
 }
@@ -55,5 +55,28 @@ mod tests {
         assert_eq!(Direction::of("The cat is under the bridge."), Direction::ToChinese);
         assert!(summarize("他去了公园。").starts_with("概括"));
         assert_eq!(ask("Who?", Some("A story.\n")), "A story.\nWho?");
+    }
+
+    /// A prompt worded otherwise than in training is answered worse.
+    #[test]
+    fn the_world_words_its_questions_so() {
+        use shuyuan_corpus::world::World;
+        let worded = |task: &str, prompt: &dyn Fn(&str) -> String| {
+            let items = World::new(1).items(task, 60);
+            let texts: Vec<String> =
+                items.into_iter().map(|mut item| item.messages.remove(0).content).collect();
+            let of = |zh: bool| {
+                texts.iter().any(|text| {
+                    let body = &text[text
+                        .find(['：', ':', '?'])
+                        .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))..];
+                    is_chinese(text) == zh && prompt(body.trim_start()) == *text
+                })
+            };
+            assert!(of(true) && of(false), "{task}");
+        };
+        // What stands before the text is Chinese when the text is: a translation is asked for in its own language.
+        worded("translation", &|text| translate(text, Direction::of(text)));
+        worded("summary", &summarize);
     }
 }

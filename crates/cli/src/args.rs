@@ -338,6 +338,9 @@ pub(crate) struct Eval {
     /// Which tasks [default: the five of the built-in world]
     #[arg(long, num_args = 1.., value_name = "TASK")]
     pub(crate) task: Vec<String>,
+    /// Multiple choice instead: files of questions, as JSON lines (also .zst, .gz)
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with = "task")]
+    pub(crate) choices: Vec<PathBuf>,
     /// Questions of each task
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,

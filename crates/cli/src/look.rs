@@ -116,7 +116,7 @@ pub(crate) fn print_report(args: &Args, report: &Report) -> Result<()> {
             source.bytes_in,
             source.tokens
         );
-        let dropped = serde_json::to_value(&source.dropped)?;
+        let dropped = serde_json::to_value(source.dropped)?;
         for (reason, count) in dropped.as_object().into_iter().flatten() {
             if count.as_u64().unwrap_or(0) > 0 {
                 anstream::println!("  {DIM}dropped, {reason}: {count}{RESET}");

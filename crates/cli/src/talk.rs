@@ -190,7 +190,11 @@ pub(crate) fn eval(args: &Args, verb: &args::Eval) -> Result<()> {
     let academy = args.academy()?;
     let live = model(&academy, verb.model.as_deref())?;
     let renderer = Renderer::start(&academy);
-    let scores = eval::world(&academy, &live, &verb.task, verb.limit, verb.seed, &STOP);
+    let scores = if verb.choices.is_empty() {
+        eval::world(&academy, &live, &verb.task, verb.limit, verb.seed, &STOP)
+    } else {
+        eval::choices(&academy, &live, &verb.choices, verb.limit)
+    };
     renderer.finish();
     let scores = scores?;
     if args.json {

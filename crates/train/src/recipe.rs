@@ -7,7 +7,7 @@ use shuyuan_tensor::Precision;
 use std::path::Path;
 
 /// One run. TOML with the tables `[model]`, `[train]`, `[optimizer]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The shape of the model; for fine-tuning it is that of the given model.
@@ -250,16 +250,6 @@ impl Recipe {
             rms_norm_eps: 1e-6,
             tie_word_embeddings: m.tie_word_embeddings,
             eos_token_id: None,
-        }
-    }
-}
-
-impl Default for Recipe {
-    fn default() -> Self {
-        Self {
-            model: ModelRecipe::default(),
-            train: TrainRecipe::default(),
-            optimizer: OptimizerRecipe::default(),
         }
     }
 }

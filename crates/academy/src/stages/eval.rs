@@ -1,36 +1,16 @@
 //! The examination: how a model does, with the error of each figure.
 
 use super::clock::Clock;
-use super::samples::{Prompt, answer};
 use crate::{Academy, Event, LiveModel};
-use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
-use shuyuan_corpus::world::{TASKS, World, accepts};
+use anyhow::{Context, Result, bail};
+use shuyuan_chain::Local;
+use shuyuan_corpus::world::World;
+use shuyuan_engine::Engine;
+use shuyuan_eval::Score;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// One line of the scorecard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// Share of right answers, 0 to 1.
-    pub score: f64,
-    /// Its standard error: √(p·(1 − p)/n).
-    pub stderr: f64,
-    /// What always giving the most common answer scores.
-    pub baseline: f64,
-    /// Questions.
-    pub n: usize,
-}
-
-impl Score {
-    fn new(right: usize, n: usize, baseline: f64) -> Self {
-        let p = right as f64 / n.max(1) as f64;
-        Self { score: p, stderr: (p * (1.0 - p) / n.max(1) as f64).sqrt(), baseline, n }
-    }
-}
-
-/// The longest answer that is waited for, in tokens.
-const MAX_TOKENS: usize = 96;
 
 /// Puts `n` questions of each task of the built-in world to the model, about combinations that training never showed.
 ///
@@ -44,8 +24,8 @@ pub fn world(
     seed: u64,
     stop: &AtomicBool,
 ) -> Result<BTreeMap<String, Score>> {
-    if let Some(unknown) = tasks.iter().find(|task| !TASKS.contains(&task.as_str())) {
-        bail!("unknown task {unknown:?}; there are {}", TASKS.join(", "));
+    if let Some(unknown) = tasks.iter().find(|task| !shuyuan_eval::tasks().contains(&task.as_str())) {
+        bail!("unknown task {unknown:?}; there are {}", shuyuan_eval::tasks().join(", "));
     }
     let clock = Clock::start(
         academy,
@@ -57,33 +37,93 @@ pub fn world(
         ],
     );
     let world = World::new(seed);
-    let tasks: Vec<&str> =
-        if tasks.is_empty() { TASKS.to_vec() } else { tasks.iter().map(String::as_str).collect() };
+    let tasks: Vec<&str> = if tasks.is_empty() {
+        shuyuan_eval::tasks().to_vec()
+    } else {
+        tasks.iter().map(String::as_str).collect()
+    };
+    let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
     let mut scores = BTreeMap::new();
     let mut asked = 0;
     for task in &tasks {
-        let items = world.items(task, n);
-        let mut right = 0;
-        for item in &items {
-            if stop.load(Ordering::Relaxed) {
-                bail!("stopped before the examination was over; the same command takes it again");
-            }
-            let question = item.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-            let reply = answer(live, &Prompt::Ask(question), MAX_TOKENS)?;
-            right += usize::from(accepts(item, &reply));
+        let total = (n * tasks.len()) as u64;
+        let score = shuyuan_eval::examine(&model, &world, task, n, &mut || {
             asked += 1;
-            clock.progress(asked, (n * tasks.len()) as u64, academy.lang.pick("题", "questions"));
-        }
-        let score = Score::new(right, items.len(), world.baseline(task));
-        academy.events.send(Event::Score {
-            task: (*task).into(),
-            score: score.score,
-            stderr: score.stderr,
-            baseline: score.baseline,
-            n: score.n,
-        });
+            clock.progress(asked, total, academy.lang.pick("题", "questions"));
+            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        let Some(score) = score else {
+            bail!("stopped before the examination was over; the same command takes it again");
+        };
+        tell(academy, task, &score);
         scores.insert((*task).to_string(), score);
     }
     clock.done();
     Ok(scores)
+}
+
+/// Multiple choice on files of questions, as JSON lines (also .zst and .gz); at most `limit` of each.
+///
+/// # Errors
+/// A file without a question, a question longer than the model's context.
+pub fn choices(
+    academy: &Academy,
+    live: &LiveModel,
+    files: &[PathBuf],
+    limit: usize,
+) -> Result<BTreeMap<String, Score>> {
+    let clock = Clock::start(
+        academy,
+        "eval",
+        ["选择题", "哪个答案模型觉得最像真的:按每字节的概率比较。"],
+        ["Multiple choice", "Which ending does the model find likeliest, byte for byte?"],
+    );
+    let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let mut scores = BTreeMap::new();
+    for file in files {
+        let (mut questions, bad) = shuyuan_eval::read_choices(&shuyuan_corpus::read_text(file)?);
+        if questions.is_empty() {
+            bail!(
+                "{} holds no question; expected lines like {{\"query\": …, \"choices\": […], \"gold\": 0}}",
+                file.display()
+            );
+        }
+        if !bad.is_empty() {
+            let text = format!(
+                "{}: {} lines are no questions, the first is line {}",
+                file.display(),
+                bad.len(),
+                bad[0]
+            );
+            academy.events.message(crate::Level::Warn, text);
+        }
+        questions.truncate(limit);
+        let (total, mut asked) = (questions.len() as u64, 0);
+        let score = shuyuan_eval::choose(&model, &questions, &mut || {
+            asked += 1;
+            clock.progress(asked, total, academy.lang.pick("题", "questions"));
+        })
+        .with_context(|| format!("{}", file.display()))?;
+        let name = task_name(file);
+        tell(academy, &name, &score);
+        scores.insert(name, score);
+    }
+    clock.done();
+    Ok(scores)
+}
+
+/// A file's name without its endings.
+fn task_name(file: &Path) -> String {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.split('.').next().unwrap_or_default().to_string()
+}
+
+fn tell(academy: &Academy, task: &str, score: &Score) {
+    academy.events.send(Event::Score {
+        task: task.into(),
+        score: score.score,
+        stderr: score.stderr,
+        baseline: score.baseline,
+        n: score.n,
+    });
 }

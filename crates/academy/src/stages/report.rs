@@ -1,9 +1,9 @@
 //! HOME/report.json: what a quickstart took and what it achieved.
 
-use super::eval::Score;
 use crate::Home;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use shuyuan_eval::Score;
 use std::collections::BTreeMap;
 
 /// Seconds by stage, scores by task.
