@@ -67,9 +67,7 @@ mod tests {
                 items.into_iter().map(|mut item| item.messages.remove(0).content).collect();
             let of = |zh: bool| {
                 texts.iter().any(|text| {
-                    let body = &text[text
-                        .find(['：', ':', '?'])
-                        .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))..];
+                    let (_, body) = text.split_once(['：', ':']).unwrap_or_default();
                     is_chinese(text) == zh && prompt(body.trim_start()) == *text
                 })
             };

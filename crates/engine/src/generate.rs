@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub struct Request {
     /// The prompt; at least one id.
     pub ids: Vec<u32>,
-    /// The most tokens to write; what the context has no room for is not written either.
+    /// The most tokens to write; where the context is full before, generation ends there as [`Reason::Length`].
     pub max_tokens: usize,
     /// How to choose.
     pub sampling: Sampling,
@@ -123,7 +123,7 @@ impl Engine {
     /// As [`Engine::generate`].
     pub fn score(&self, context: &[u32], continuation: &[u32]) -> Result<(f64, bool), EngineError> {
         let all = [context, continuation].concat();
-        self.model.check(&all, all.len())?;
+        self.model.check(&all, all.len().saturating_sub(1))?;
         if context.is_empty() {
             let found = "none".to_string();
             return Err(EngineError::Field { field: "context", expected: "at least one token", found });
@@ -145,7 +145,7 @@ impl Engine {
 }
 
 /// Runs `f` inside the thread pool, so that parallel kernels begin on this thread without waking another.
-fn rayon_scope<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn rayon_scope<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| f())
 }
 

@@ -3,7 +3,9 @@
 mod error;
 mod generate;
 mod sampling;
+mod score;
 
 pub use error::EngineError;
 pub use generate::{Engine, Finish, Reason, Request, Token};
 pub use sampling::Sampling;
+pub use score::Passage;

@@ -1,6 +1,6 @@
 //! Generation on a random model: the cache changes nothing, bad requests are named.
 
-use shuyuan_engine::{Engine, Reason, Request, Sampling};
+use shuyuan_engine::{Engine, Passage, Reason, Request, Sampling};
 use shuyuan_model::{Config, KvCache, Qwen3ForCausalLM};
 use shuyuan_tensor::Precision;
 use std::ops::ControlFlow;
@@ -132,6 +132,37 @@ fn scores_add_up() {
     let parts =
         engine.score(&ids[..2], &ids[2..5]).unwrap().0 + engine.score(&ids[..5], &ids[5..]).unwrap().0;
     assert!((whole - parts).abs() < 1e-4, "{whole} and {parts}");
+}
+
+#[test]
+fn passages_together_score_as_alone() {
+    let engine = engine();
+    // Enough rows for several passes, of uneven lengths, two of them as long as can be: 40 inputs.
+    let passages: Vec<Passage> = (0..150)
+        .map(|i| {
+            let n = if i % 70 == 0 { 41 } else { 2 + i % 37 };
+            Passage {
+                ids: (0..n as u32).map(|k| (k * k + 5 * i as u32) % 50).collect(),
+                from: 1 + i % (n - 1),
+            }
+        })
+        .collect();
+    let together = engine.logprobs(&passages).unwrap();
+    for (passage, sum) in passages.iter().zip(together) {
+        let (alone, _) = engine.score(&passage.ids[..passage.from], &passage.ids[passage.from..]).unwrap();
+        // Forty terms of size 4, each right to about 1e-6.
+        assert!((alone - sum).abs() < 2e-4, "{passage:?}: {alone} and {sum}");
+    }
+    assert_eq!(engine.logprobs(&[]).unwrap(), Vec::<f64>::new());
+    for (ids, from, named) in [
+        (vec![1, 2], 0, "from"),
+        (vec![1, 2], 2, "from"),
+        (vec![1, 50], 1, "50"),
+        (prompt(42), 1, "41 tokens, the model's context holds 40"),
+    ] {
+        let error = engine.logprobs(&[Passage { ids, from }]).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
 }
 
 #[test]
