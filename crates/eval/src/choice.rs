@@ -1,129 +1,129 @@
-//! Multiple choice by likelihood: which ending does the model find likeliest, byte for byte?
+//! Multiple choice: the choice that the model holds likeliest is its answer. No text is generated.
 
-use crate::Score;
-use serde::Deserialize;
-use shuyuan_chain::{ChainError, Local};
-use std::collections::BTreeMap;
+use crate::prefix::rows;
+use crate::report::most_common;
+use crate::{EvalError, Item, Items, Progress, Score, TaskResult};
+use shuyuan_engine::{Engine, Passage};
+use shuyuan_text::{END_OF_TEXT, Tokenizer};
+use std::sync::Arc;
 
-/// One question with its endings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choices {
-    /// What comes before each ending: one for all, or one each (partial evaluation, as in Winograd schemas).
-    pub contexts: Vec<String>,
-    /// The endings; one for all contexts, or one each.
-    pub endings: Vec<String>,
-    /// Which is right.
-    pub gold: usize,
+/// A model and its tokenizer, as something that says how likely a text is.
+#[derive(Clone, Debug)]
+pub struct Scorer {
+    engine: Engine,
+    tokenizer: Arc<Tokenizer>,
 }
 
-/// The forms that public sets come in.
-#[derive(Deserialize)]
-struct Line {
-    query: Option<String>,
-    ctx: Option<String>,
-    context: Option<String>,
-    question: Option<String>,
-    context_options: Option<Vec<String>>,
-    continuation: Option<String>,
-    #[serde(alias = "endings")]
-    choices: Option<Vec<String>>,
-    #[serde(alias = "label", alias = "answer")]
-    gold: Option<serde_json::Value>,
-}
+/// Questions scored at a time: enough for full passes, few enough to stop soon.
+const AT_A_TIME: usize = 32;
 
-impl Line {
-    fn choices(self) -> Option<Choices> {
-        let gold = match self.gold? {
-            serde_json::Value::Number(number) => number.as_u64()? as usize,
-            // c3 names the answer itself; others give the index as text.
-            serde_json::Value::String(text) => {
-                let named =
-                    self.choices.as_ref().and_then(|all| all.iter().position(|choice| *choice == text));
-                named.or_else(|| text.parse().ok())?
-            }
-            _ => return None,
-        };
-        let (contexts, endings) = match (self.context_options, self.continuation, self.choices) {
-            (Some(contexts), Some(continuation), _) => (contexts, vec![spaced(&continuation)]),
-            (_, _, Some(endings)) => {
-                let before: Vec<String> =
-                    [self.context, self.query.or(self.ctx), self.question].into_iter().flatten().collect();
-                (vec![before.join("\n")], endings.iter().map(|ending| spaced(ending)).collect())
-            }
-            _ => return None,
-        };
-        (gold < contexts.len().max(endings.len()) && !contexts.iter().any(String::is_empty))
-            .then_some(Choices { contexts, endings, gold })
+impl Scorer {
+    /// A model and the tokenizer that it was trained with.
+    pub fn new(engine: Engine, tokenizer: Arc<Tokenizer>) -> Self {
+        Self { engine, tokenizer }
     }
-}
 
-/// Latin words are separated from what is before them by a space, which belongs to the ending.
-fn spaced(ending: &str) -> String {
-    if ending.starts_with(|c: char| c.is_ascii_alphanumeric()) { format!(" {ending}") } else { ending.into() }
-}
+    pub(crate) fn context(&self) -> usize {
+        self.engine.model().config().max_position_embeddings
+    }
 
-/// Reads JSON lines; returns the questions and the numbers of the lines that are none.
-pub fn read_choices(text: &str) -> (Vec<Choices>, Vec<usize>) {
-    let (mut questions, mut bad) = (Vec::new(), Vec::new());
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str::<Line>(line).ok().and_then(Line::choices) {
-            Some(question) => questions.push(question),
-            None => bad.push(index + 1),
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// For each question the ln p of each choice; none for a question with a choice longer than the context. Also
+    /// how many questions lost their beginning.
+    ///
+    /// # Errors
+    /// What the engine refuses.
+    pub fn choices(&self, items: &[Item]) -> Result<(Vec<Option<Vec<f64>>>, usize), EvalError> {
+        let (mut passages, mut counts, mut cut) = (Vec::new(), Vec::with_capacity(items.len()), 0);
+        for item in items {
+            let (these, shortened) = self.passages(item);
+            cut += usize::from(shortened && these.is_some());
+            counts.push(these.as_ref().map(Vec::len));
+            passages.extend(these.into_iter().flatten());
         }
+        let mut sums = self.engine.logprobs(&passages)?.into_iter();
+        Ok((counts.into_iter().map(|n| n.map(|n| sums.by_ref().take(n).collect())).collect(), cut))
     }
-    (questions, bad)
+
+    fn passages(&self, item: &Item) -> (Option<Vec<Passage>>, bool) {
+        let mut rows = rows(&self.tokenizer, &item.choices);
+        // Something must stand before the first scored token; in training, documents are parted by this one.
+        let end = self.tokenizer.special(END_OF_TEXT).unwrap_or(0);
+        for (ids, from) in rows.iter_mut().filter(|(_, from)| *from == 0) {
+            ids.insert(0, end);
+            *from = 1;
+        }
+        // All lose as many from the front as the longest must, so that all are scored after the same.
+        let over =
+            rows.iter().map(|(ids, _)| ids.len().saturating_sub(self.context() + 1)).max().unwrap_or(0);
+        let fits = rows.iter().all(|(_, from)| *from > over);
+        let passage =
+            |(ids, from): (Vec<u32>, usize)| Passage { ids: ids[over..].to_vec(), from: from - over };
+        (fits.then(|| rows.into_iter().map(passage).collect()), over > 0)
+    }
 }
 
-/// The accuracy of taking the ending with the largest ln probability per byte of ending.
+/// Takes a file's questions as the task `task`. The answer is the choice with the highest ln p a byte
+/// (`score`), or the highest ln p (`raw`); ties go to the first. `baseline` is the most common place of the right one.
 ///
 /// # Errors
-/// If a question is longer than the model's context, or holds ids that it does not know.
-pub fn choose(model: &Local, questions: &[Choices], asked: &mut dyn FnMut()) -> Result<Score, ChainError> {
-    let mut right = 0;
-    let mut golds: BTreeMap<usize, usize> = BTreeMap::new();
-    for question in questions {
-        let count = question.contexts.len().max(question.endings.len());
-        let mut best = (f64::NEG_INFINITY, 0);
-        for index in 0..count {
-            let context = &question.contexts[index.min(question.contexts.len() - 1)];
-            let ending = &question.endings[index.min(question.endings.len() - 1)];
-            let per_byte = model.score(context, ending)? / ending.len().max(1) as f64;
-            if per_byte > best.0 {
-                best = (per_byte, index);
-            }
+/// What the engine refuses, no question that fits the context, a stop.
+pub fn multiple_choice(
+    scorer: &Scorer,
+    task: &str,
+    questions: &Items,
+    on: Progress,
+) -> Result<TaskResult, EvalError> {
+    let items = &questions.items;
+    let (mut right, mut right_raw, mut n, mut cut) = (0, 0, 0, 0);
+    let mut golds = Vec::new();
+    let mut skipped = questions.skipped.clone();
+    for (nth, part) in items.chunks(AT_A_TIME).enumerate() {
+        let (scores, shortened) = scorer.choices(part)?;
+        cut += shortened;
+        for (item, scores) in part.iter().zip(scores) {
+            let Some(scores) = scores else {
+                skipped
+                    .record(|| format!("{task}: a choice longer than the context of {}", scorer.context()));
+                continue;
+            };
+            n += 1;
+            golds.push(item.gold);
+            right_raw += usize::from(best(&scores) == item.gold);
+            let per_byte = scores.iter().zip(&item.choices).map(|(sum, (_, text))| sum / text.len() as f64);
+            right += usize::from(best(&per_byte.collect::<Vec<_>>()) == item.gold);
         }
-        right += usize::from(best.1 == question.gold);
-        *golds.entry(question.gold).or_default() += 1;
-        asked();
+        let done = (nth * AT_A_TIME + part.len()).min(items.len());
+        if on(done, items.len()).is_break() && done < items.len() {
+            return Err(EvalError::Stopped { task: task.into(), done, total: items.len() });
+        }
     }
-    let most = golds.values().max().copied().unwrap_or(0);
-    Ok(Score::new(right, questions.len(), most as f64 / questions.len().max(1) as f64))
+    if n == 0 {
+        let why = skipped.first.unwrap_or_else(|| "there is none".into());
+        return Err(EvalError::NoItems { path: task.into(), why });
+    }
+    let baseline = most_common(golds.into_iter());
+    let mut result = TaskResult::new(task, "accuracy_per_byte", Score::of(right, n), baseline, n);
+    (result.raw, result.cut, result.skipped) = (Some(Score::of(right_raw, n)), cut, skipped);
+    Ok(result)
+}
+
+fn best(scores: &[f64]) -> usize {
+    (0..scores.len()).rev().max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn the_forms_of_public_sets_are_read() {
-        let text = r#"{"query": "Sun is", "choices": ["cold", "hot"], "gold": 1}
-{"ctx": "She", "endings": ["ran", "flew", "sat"], "label": 2}
-{"context": "文章", "question": "谁？", "choices": ["甲", "乙"], "answer": 0}
-{"context_options": ["The cup is big", "The bag is big"], "continuation": "so it fits", "gold": 0}
-{"query": "no choices"}
-not json
-{"query": "out of range", "choices": ["a"], "gold": 3}"#;
-        let (questions, bad) = read_choices(text);
-        assert_eq!(bad, [5, 6, 7]);
-        assert_eq!(questions.iter().map(|q| q.gold).collect::<Vec<_>>(), [1, 2, 0, 0]);
-        assert_eq!(questions[0].endings, [" cold", " hot"]);
-        assert_eq!(questions[2].contexts, ["文章\n谁？"]);
-        assert_eq!(questions[3].contexts.len(), 2);
-    }
-
-    #[test]
-    fn standard_error_is_that_of_a_share() {
-        let score = Score::new(25, 100, 0.2);
-        assert!((score.stderr - 0.0433).abs() < 1e-4);
+    fn ties_go_to_the_first() {
+        assert_eq!(super::best(&[-2.0, -1.0, -1.0]), 1);
+        assert_eq!(super::best(&[]), 0);
     }
 }

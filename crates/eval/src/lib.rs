@@ -1,9 +1,27 @@
 //! Tasks, metrics and reports with standard errors, over anything that generates or scores text.
+//!
+//! Three kinds of task: the trades of the built-in world ([`trade`], over any [`Generate`](shuyuan_chain::Generate)),
+//! multiple choice by likelihood ([`multiple_choice`]) and [`bits_per_byte`] (both over a [`Scorer`]).
+//! `goldens/eval/reference.py` computes the last two with transformers.
 
+mod bits;
 mod choice;
-mod score;
-mod trades;
+mod error;
+mod item;
+mod lines;
+mod prefix;
+mod report;
+mod trade;
 
-pub use choice::{Choices, choose, read_choices};
-pub use score::Score;
-pub use trades::{examine, tasks};
+pub use bits::{bits_per_byte, texts_of};
+pub use choice::{Scorer, multiple_choice};
+pub use error::EvalError;
+pub use item::Item;
+pub use lines::{Items, read_items};
+pub use report::{Report, Score, Skipped, TaskResult};
+pub use trade::{TRADES, trade};
+
+use std::ops::ControlFlow;
+
+/// Called after each part of a task with what is done of how much; a break stops the task.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
