@@ -31,4 +31,4 @@ pub use example::Example;
 pub use pack::{BatchConfig, Cursor};
 pub use report::{Dropped, ExampleText, Languages, Report, Skipped, SourceReport};
 pub use shard::{Shard, ShardWriter, Vocabulary};
-pub use source::{TextIter, read_text, texts};
+pub use source::{TextIter, texts};

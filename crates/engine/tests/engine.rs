@@ -22,8 +22,7 @@ fn engine() -> Engine {
         eos_token_id: None,
     };
     let device = shuyuan_tensor::cpu();
-    device.seed(5);
-    let model = Qwen3ForCausalLM::init(&config, &device).unwrap();
+    let model = Qwen3ForCausalLM::init(&config, 5, &device).unwrap();
     // A new model's layers are the identity: give the projections back into the state some weight.
     struct Stir;
     impl shuyuan_model::ParamMapper for Stir {

@@ -83,7 +83,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<Qwen3ForCausalLM, ModelError>
         }
         return Err(ModelError::Tensors { path, problems });
     }
-    let model = Qwen3ForCausalLM::init(&config, device)?;
+    let model = Qwen3ForCausalLM::zeros(&config, device)?;
     let mut set = Set { weights };
     let model = map_params(model, &mut set);
     match set.weights.keys().next() {

@@ -1,6 +1,7 @@
 //! The decoder's layers and its forward pass: ids in, states, logits or loss out.
 
-use crate::{Config, KvCache, ModelError};
+use crate::init::Fill;
+use crate::{Config, KvCache, ModelError, map_params};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use shuyuan_tensor::{AttentionArgs, AttentionShape, LossArgs, Precision, Rope};
@@ -93,38 +94,36 @@ pub struct Qwen3ForCausalLM {
 }
 
 impl Linear {
-    fn init(out: usize, input: usize, std: f64, device: &Device) -> Self {
-        let init = if std == 0.0 { Initializer::Zeros } else { Initializer::Normal { mean: 0.0, std } };
-        Self { weight: init.init([out, input], device) }
+    fn zeros(out: usize, input: usize, device: &Device) -> Self {
+        Self { weight: Initializer::Zeros.init([out, input], device) }
     }
 }
 
 impl RmsNorm {
-    fn init(size: usize, device: &Device) -> Self {
+    fn ones(size: usize, device: &Device) -> Self {
         Self { weight: Initializer::Ones.init([size], device) }
     }
 }
 
 impl DecoderLayer {
-    fn init(config: &Config, device: &Device) -> Self {
+    fn zeros(config: &Config, device: &Device) -> Self {
         let (c, d, i) = (config.hidden_size, config.head_dim, config.intermediate_size);
         let (q, k) = (config.num_attention_heads * d, config.num_key_value_heads * d);
-        let std = 1.0 / (c as f64).sqrt();
         Self {
-            input_layernorm: RmsNorm::init(c, device),
+            input_layernorm: RmsNorm::ones(c, device),
             self_attn: Attention {
-                q_proj: Linear::init(q, c, std, device),
-                k_proj: Linear::init(k, c, std, device),
-                v_proj: Linear::init(k, c, std, device),
-                o_proj: Linear::init(c, q, 0.0, device),
-                q_norm: RmsNorm::init(d, device),
-                k_norm: RmsNorm::init(d, device),
+                q_proj: Linear::zeros(q, c, device),
+                k_proj: Linear::zeros(k, c, device),
+                v_proj: Linear::zeros(k, c, device),
+                o_proj: Linear::zeros(c, q, device),
+                q_norm: RmsNorm::ones(d, device),
+                k_norm: RmsNorm::ones(d, device),
             },
-            post_attention_layernorm: RmsNorm::init(c, device),
+            post_attention_layernorm: RmsNorm::ones(c, device),
             mlp: Mlp {
-                gate_proj: Linear::init(i, c, std, device),
-                up_proj: Linear::init(i, c, std, device),
-                down_proj: Linear::init(c, i, 0.0, device),
+                gate_proj: Linear::zeros(i, c, device),
+                up_proj: Linear::zeros(i, c, device),
+                down_proj: Linear::zeros(c, i, device),
             },
         }
     }
@@ -150,22 +149,28 @@ impl DecoderLayer {
 }
 
 impl Qwen3ForCausalLM {
-    /// A new model with random weights: projections with deviation 1/√C, projections back into the state with zeros,
-    /// so that every layer starts as the identity. Seed the device first for a repeatable start.
+    /// A new model with the random weights of `seed`: the same on every machine, drawn tensor by tensor.
     ///
     /// # Errors
     /// If the configuration cannot exist.
-    pub fn init(config: &Config, device: &Device) -> Result<Self, ModelError> {
+    pub fn init(config: &Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        Ok(map_params(Self::zeros(config, device)?, &mut Fill { seed }))
+    }
+
+    /// A model of this shape whose weights are still to come: zeros, norms at one.
+    ///
+    /// # Errors
+    /// If the configuration cannot exist.
+    pub(crate) fn zeros(config: &Config, device: &Device) -> Result<Self, ModelError> {
         config.validate()?;
         let (c, v) = (config.hidden_size, config.vocab_size);
-        let embed = Initializer::Normal { mean: 0.0, std: 0.02 };
         Ok(Self {
             model: Decoder {
-                embed_tokens: Embedding { weight: embed.init([v, c], device) },
-                layers: (0..config.num_hidden_layers).map(|_| DecoderLayer::init(config, device)).collect(),
-                norm: RmsNorm::init(c, device),
+                embed_tokens: Embedding { weight: Initializer::Zeros.init([v, c], device) },
+                layers: (0..config.num_hidden_layers).map(|_| DecoderLayer::zeros(config, device)).collect(),
+                norm: RmsNorm::ones(c, device),
             },
-            lm_head: (!config.tie_word_embeddings).then(|| Linear::init(v, c, 0.02, device)),
+            lm_head: (!config.tie_word_embeddings).then(|| Linear::zeros(v, c, device)),
             rope: Rope::new(config.max_position_embeddings, config.head_dim, config.rope_theta),
             config: config.clone(),
         })

@@ -8,6 +8,7 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod error;
+mod init;
 mod params;
 mod trace;
 

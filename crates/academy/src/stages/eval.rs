@@ -2,20 +2,23 @@
 
 use super::clock::Clock;
 use crate::{Academy, Event, LiveModel};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_corpus::world::World;
 use shuyuan_engine::Engine;
-use shuyuan_eval::Score;
+use shuyuan_eval::{Scorer, TaskResult};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Puts `n` questions of each task of the built-in world to the model, about combinations that training never showed.
+/// A scorecard, by task.
+pub type Scores = BTreeMap<String, TaskResult>;
+
+/// Puts `n` questions of each trade of the built-in world to the model, about combinations that training never showed.
 ///
 /// # Errors
-/// A model whose tokenizer has no chat tokens, a stop.
+/// An unknown trade, a model whose tokenizer has no chat tokens, a stop.
 pub fn world(
     academy: &Academy,
     live: &LiveModel,
@@ -23,93 +26,100 @@ pub fn world(
     n: usize,
     seed: u64,
     stop: &AtomicBool,
-) -> Result<BTreeMap<String, Score>> {
-    if let Some(unknown) = tasks.iter().find(|task| !shuyuan_eval::tasks().contains(&task.as_str())) {
-        bail!("unknown task {unknown:?}; there are {}", shuyuan_eval::tasks().join(", "));
+) -> Result<Scores> {
+    let known = shuyuan_eval::TRADES;
+    if let Some(unknown) = tasks.iter().find(|task| !known.contains(&task.as_str())) {
+        bail!("unknown task {unknown:?}; there are {}", known.join(", "));
     }
     let clock = Clock::start(
         academy,
         "eval",
         ["考试", "考没见过的题:答对多少,误差多大,瞎猜能得多少。"],
-        [
-            "Examination",
-            "Questions about what training never showed: how many are right, and what guessing would get.",
-        ],
+        ["Examination", "Questions about what training never showed: how many are right, and what guessing would get."],
     );
     let world = World::new(seed);
-    let tasks: Vec<&str> = if tasks.is_empty() {
-        shuyuan_eval::tasks().to_vec()
-    } else {
-        tasks.iter().map(String::as_str).collect()
-    };
+    let tasks: Vec<&str> = if tasks.is_empty() { known.to_vec() } else { tasks.iter().map(String::as_str).collect() };
     let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
-    let mut scores = BTreeMap::new();
-    let mut asked = 0;
-    for task in &tasks {
-        let total = (n * tasks.len()) as u64;
-        let score = shuyuan_eval::examine(&model, &world, task, n, &mut || {
-            asked += 1;
-            clock.progress(asked, total, academy.lang.pick("题", "questions"));
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let mut scores = Scores::new();
+    for (index, task) in tasks.iter().enumerate() {
+        let before = (index * n) as u64;
+        let result = shuyuan_eval::trade(&model, &world, task, n, &mut |done, _| {
+            clock.progress(before + done as u64, (n * tasks.len()) as u64, academy.lang.pick("题", "questions"));
+            go_on(stop)
         })?;
-        let Some(score) = score else {
-            bail!("stopped before the examination was over; the same command takes it again");
-        };
-        tell(academy, task, &score);
-        scores.insert((*task).to_string(), score);
+        tell(academy, &result);
+        scores.insert(result.task.clone(), result);
     }
     clock.done();
     Ok(scores)
 }
 
-/// Multiple choice on files of questions, as JSON lines (also .zst and .gz); at most `limit` of each.
+/// Multiple choice on files of questions, as JSON lines (also .zst); at most `limit` of each.
 ///
 /// # Errors
-/// A file without a question, a question longer than the model's context.
+/// A file without a question, a stop.
 pub fn choices(
     academy: &Academy,
     live: &LiveModel,
     files: &[PathBuf],
     limit: usize,
-) -> Result<BTreeMap<String, Score>> {
+    stop: &AtomicBool,
+) -> Result<Scores> {
     let clock = Clock::start(
         academy,
         "eval",
         ["选择题", "哪个答案模型觉得最像真的:按每字节的概率比较。"],
         ["Multiple choice", "Which ending does the model find likeliest, byte for byte?"],
     );
-    let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
-    let mut scores = BTreeMap::new();
+    let scorer = Scorer::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let mut scores = Scores::new();
     for file in files {
-        let (mut questions, bad) = shuyuan_eval::read_choices(&shuyuan_corpus::read_text(file)?);
-        if questions.is_empty() {
-            bail!(
-                "{} holds no question; expected lines like {{\"query\": …, \"choices\": […], \"gold\": 0}}",
-                file.display()
-            );
-        }
-        if !bad.is_empty() {
-            let text = format!(
-                "{}: {} lines are no questions, the first is line {}",
-                file.display(),
-                bad.len(),
-                bad[0]
-            );
+        let questions = shuyuan_eval::read_items(file, Some(limit))?;
+        let result = shuyuan_eval::multiple_choice(&scorer, &task_name(file), &questions, &mut |done, total| {
+            clock.progress(done as u64, total as u64, academy.lang.pick("题", "questions"));
+            go_on(stop)
+        })?;
+        if let Some(first) = &result.skipped.first {
+            let text = format!("{}: {} lines left out; {first}", file.display(), result.skipped.count);
             academy.events.message(crate::Level::Warn, text);
         }
-        questions.truncate(limit);
-        let (total, mut asked) = (questions.len() as u64, 0);
-        let score = shuyuan_eval::choose(&model, &questions, &mut || {
-            asked += 1;
-            clock.progress(asked, total, academy.lang.pick("题", "questions"));
-        })
-        .with_context(|| format!("{}", file.display()))?;
-        let name = task_name(file);
-        tell(academy, &name, &score);
-        scores.insert(name, score);
+        tell(academy, &result);
+        scores.insert(result.task.clone(), result);
     }
     clock.done();
     Ok(scores)
+}
+
+/// Bits per byte of whole texts; about `bytes` of them.
+///
+/// # Errors
+/// A path without text, a stop.
+pub fn bits_per_byte(
+    academy: &Academy,
+    live: &LiveModel,
+    files: &[PathBuf],
+    bytes: usize,
+    stop: &AtomicBool,
+) -> Result<Scores> {
+    let clock = Clock::start(
+        academy,
+        "eval",
+        ["读书", "读没见过的文字:每个字节要几个比特才猜得出。"],
+        ["Reading", "Text that it has not seen: how many bits it needs to guess each byte."],
+    );
+    let scorer = Scorer::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let texts = shuyuan_eval::texts_of(files, bytes)?;
+    let result = shuyuan_eval::bits_per_byte(&scorer, &texts, &mut |done, total| {
+        clock.progress(done as u64, total as u64, academy.lang.pick("篇", "texts"));
+        go_on(stop)
+    })?;
+    tell(academy, &result);
+    clock.done();
+    Ok(Scores::from([(result.task.clone(), result)]))
+}
+
+fn go_on(stop: &AtomicBool) -> ControlFlow<()> {
+    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// A file's name without its endings.
@@ -118,12 +128,12 @@ fn task_name(file: &Path) -> String {
     name.split('.').next().unwrap_or_default().to_string()
 }
 
-fn tell(academy: &Academy, task: &str, score: &Score) {
+fn tell(academy: &Academy, result: &TaskResult) {
     academy.events.send(Event::Score {
-        task: task.into(),
-        score: score.score,
-        stderr: score.stderr,
-        baseline: score.baseline,
-        n: score.n,
+        task: result.task.clone(),
+        score: result.score,
+        stderr: result.stderr,
+        baseline: result.baseline,
+        n: result.n,
     });
 }

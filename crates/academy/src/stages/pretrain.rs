@@ -75,7 +75,6 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let floor = options.floor_per_byte.map(|floor| floor * bytes as f64 / tokens as f64);
 
     let device = shuyuan_tensor::cpu_autodiff();
-    device.seed(recipe.train.seed);
     let mut watch = Watch {
         academy,
         run: "pretrain",
@@ -88,7 +87,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     };
     let job = Job {
         recipe: &recipe,
-        model: Qwen3ForCausalLM::init(&config, &device)?,
+        model: Qwen3ForCausalLM::init(&config, recipe.train.seed, &device)?,
         data: Box::new(data),
         validation,
         floor,

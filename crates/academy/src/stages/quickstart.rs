@@ -34,7 +34,7 @@ const TOKENIZER_BYTES: u64 = 16 << 20;
 const DOCUMENTS: u64 = 200_000;
 const CHATS: u64 = 60_000;
 /// Of the minutes; the rest is fine-tuning.
-const PRETRAINING: f64 = 0.75;
+const PRETRAINING: f64 = 0.4;
 
 /// Runs every stage that has not been done yet; the model is then `academy.live()` and lies in `HOME/models/academy`.
 ///

@@ -1,9 +1,9 @@
 //! HOME/report.json: what a quickstart took and what it achieved.
 
+use super::eval::Scores;
 use crate::Home;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use shuyuan_eval::Score;
 use std::collections::BTreeMap;
 
 /// Seconds by stage, scores by task.
@@ -12,7 +12,7 @@ pub struct Report {
     /// How long each stage took.
     pub seconds: BTreeMap<String, f64>,
     /// How well the model does.
-    pub scores: BTreeMap<String, Score>,
+    pub scores: Scores,
     /// Bits per byte of held-out text after pretraining.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bits_per_byte: Option<f64>,

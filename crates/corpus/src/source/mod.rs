@@ -8,10 +8,8 @@ mod plain;
 mod reader;
 mod record;
 mod texts;
-mod whole;
 
 pub(crate) use files::{InputFile, discover};
 pub(crate) use reader::{Part, Reader};
 pub(crate) use record::parse;
 pub use texts::{TextIter, texts};
-pub use whole::read_text;
