@@ -51,7 +51,7 @@ fn questions(scorer: &Scorer, name: &str, file: &Path, limit: Option<usize>) -> 
         "{name}: {} questions in {seconds:.1} s, cut {}, skipped {:?}",
         result.n, result.cut, result.skipped
     );
-    let sums = scorer.choices(&all.items)?.0;
+    let sums = scorer.choices(&all.items)?.questions;
     let items: Vec<Value> = all
         .items
         .iter()

@@ -14,6 +14,15 @@ pub struct Scorer {
     tokenizer: Arc<Tokenizer>,
 }
 
+/// How likely the choices of some questions are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Likelihoods {
+    /// By question the ln p of each choice; none for a question with a choice longer than the context.
+    pub questions: Vec<Option<Vec<f64>>>,
+    /// Questions that lost their beginning, for which the context has no room.
+    pub cut: usize,
+}
+
 /// Questions scored at a time: enough for full passes, few enough to stop soon.
 const AT_A_TIME: usize = 32;
 
@@ -27,20 +36,21 @@ impl Scorer {
         self.engine.model().config().max_position_embeddings
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// For each question the ln p of each choice; none for a question with a choice longer than the context. Also
-    /// how many questions lost their beginning.
+    /// How likely each choice of each question is.
     ///
     /// # Errors
     /// What the engine refuses.
-    pub fn choices(&self, items: &[Item]) -> Result<(Vec<Option<Vec<f64>>>, usize), EvalError> {
+    pub fn choices(&self, items: &[Item]) -> Result<Likelihoods, EvalError> {
         let (mut passages, mut counts, mut cut) = (Vec::new(), Vec::with_capacity(items.len()), 0);
         for item in items {
             let (these, shortened) = self.passages(item);
@@ -49,7 +59,8 @@ impl Scorer {
             passages.extend(these.into_iter().flatten());
         }
         let mut sums = self.engine.logprobs(&passages)?.into_iter();
-        Ok((counts.into_iter().map(|n| n.map(|n| sums.by_ref().take(n).collect())).collect(), cut))
+        let questions = counts.into_iter().map(|n| n.map(|n| sums.by_ref().take(n).collect())).collect();
+        Ok(Likelihoods { questions, cut })
     }
 
     fn passages(&self, item: &Item) -> (Option<Vec<Passage>>, bool) {
@@ -86,9 +97,9 @@ pub fn multiple_choice(
     let mut golds = Vec::new();
     let mut skipped = questions.skipped.clone();
     for (nth, part) in items.chunks(AT_A_TIME).enumerate() {
-        let (scores, shortened) = scorer.choices(part)?;
-        cut += shortened;
-        for (item, scores) in part.iter().zip(scores) {
+        let found = scorer.choices(part)?;
+        cut += found.cut;
+        for (item, scores) in part.iter().zip(found.questions) {
             let Some(scores) = scores else {
                 skipped
                     .record(|| format!("{task}: a choice longer than the context of {}", scorer.context()));

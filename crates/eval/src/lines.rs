@@ -22,12 +22,7 @@ const LINE: u64 = 16 << 20;
 /// A file that cannot be read, or without a single question; what was found is said.
 pub fn read_items(path: &Path, limit: Option<usize>) -> Result<Items, EvalError> {
     let read = |source| EvalError::Read { path: path.to_path_buf(), source };
-    let file = std::fs::File::open(path).map_err(read)?;
-    let mut reader: Box<dyn BufRead> = if path.extension().is_some_and(|e| e == "zst") {
-        Box::new(BufReader::new(zstd::Decoder::new(file).map_err(read)?))
-    } else {
-        Box::new(BufReader::new(file))
-    };
+    let mut reader = open(path)?;
     let mut all = Items::default();
     let mut line = Vec::new();
     for number in 1.. {
@@ -58,6 +53,27 @@ pub fn read_items(path: &Path, limit: Option<usize>) -> Result<Items, EvalError>
         return Err(EvalError::NoItems { path: path.to_path_buf(), why });
     }
     Ok(all)
+}
+
+/// Whether the first line is a document, with `text` or `messages`, rather than a question.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn holds_text(path: &Path) -> Result<bool, EvalError> {
+    let mut line = Vec::new();
+    let read = |source| EvalError::Read { path: path.to_path_buf(), source };
+    open(path)?.take(LINE).read_until(b'\n', &mut line).map_err(read)?;
+    let value: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+    Ok(value.get("text").or(value.get("messages")).is_some() && Item::from_json(&value).is_err())
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, EvalError> {
+    let read = |source| EvalError::Read { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(read)?;
+    if path.extension().is_some_and(|e| e == "zst") {
+        return Ok(Box::new(BufReader::new(zstd::Decoder::new(file).map_err(read)?)));
+    }
+    Ok(Box::new(BufReader::new(file)))
 }
 
 #[cfg(test)]

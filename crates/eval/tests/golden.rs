@@ -1,8 +1,9 @@
 //! The same numbers as goldens/eval/reference.py, which computes them with transformers row by row.
 
 use serde_json::Value;
+use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
-use shuyuan_eval::{EvalError, Report, Scorer, bits_per_byte, multiple_choice, read_items};
+use shuyuan_eval::{EvalError, Plan, Report, Scorer, bits_per_byte, examine, multiple_choice, read_items};
 use shuyuan_text::Tokenizer;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -37,8 +38,11 @@ fn choices_are_as_likely_as_in_transformers() {
     let golden = &golden()["choices"]["questions"];
     let questions = read_items(&folder().join("questions.jsonl"), None).unwrap();
     let scorer = scorer();
-    let (found, cut) = scorer.choices(&questions.items).unwrap();
-    for ((item, sums), wanted) in questions.items.iter().zip(found).zip(golden["items"].as_array().unwrap()) {
+    let found = scorer.choices(&questions.items).unwrap();
+    let cut = found.cut;
+    for ((item, sums), wanted) in
+        questions.items.iter().zip(found.questions).zip(golden["items"].as_array().unwrap())
+    {
         let sums = sums.unwrap();
         let wanted_sums: Vec<f64> = serde_json::from_value(wanted["logprobs"].clone()).unwrap();
         let bytes: Vec<usize> = serde_json::from_value(wanted["bytes"].clone()).unwrap();
@@ -71,6 +75,33 @@ fn bits_per_byte_are_those_of_transformers() {
     assert!((result.score - wanted).abs() < 1e-5 * wanted, "{} and {wanted}", result.score);
     // "a" is one token: there is nothing to predict in it.
     assert_eq!(result.n, texts().len() - 1);
+}
+
+#[test]
+fn a_plan_is_carried_out_or_refused_before_it_begins() {
+    let scorer = scorer();
+    let local = Local::new(scorer.engine().clone(), Arc::new(scorer.tokenizer().clone()));
+    let files = vec![folder().join("questions.jsonl"), folder().join("texts.jsonl")];
+    let taken = |tasks: &[&str], files: &[PathBuf]| {
+        let tasks = tasks.iter().map(|task| task.to_string()).collect();
+        let plan = Plan { tasks, files: files.to_vec(), limit: Some(2), seed: 1 };
+        let report = examine(&scorer, &local, &plan, &mut |_, _, _| ControlFlow::Continue(()));
+        report.map(|report| report.tasks.into_iter().map(|task| (task.task, task.n)).collect::<Vec<_>>())
+    };
+    let found =
+        |names: &[(&str, usize)]| names.iter().map(|(name, n)| (name.to_string(), *n)).collect::<Vec<_>>();
+    assert_eq!(taken(&[], &files).unwrap(), found(&[("questions", 2), ("bits_per_byte", 3)]));
+    assert_eq!(taken(&["questions"], &files).unwrap(), found(&[("questions", 2)]));
+    for (tasks, files, named) in [
+        (vec!["poetry"], files.as_slice(), "unknown task \"poetry\"; there are one_fact"),
+        (vec!["bits_per_byte"], &files[..1], "bits_per_byte"),
+        (vec![], &[PathBuf::from("/none.jsonl")], "/none.jsonl"),
+    ] {
+        let error = taken(&tasks, files).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+    // 48 tokens hold no question of the world in so small a vocabulary: the engine says so.
+    assert!(taken(&[], &[]).unwrap_err().to_string().contains("context holds 48"));
 }
 
 #[test]
