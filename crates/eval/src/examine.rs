@@ -1,5 +1,6 @@
 //! A list of tasks and files becomes a report.
 
+use crate::lines::holds_text;
 use crate::{
     EvalError, Items, Report, Scorer, TRADES, bits_per_byte, multiple_choice, read_items, texts_of, trade,
 };
