@@ -1,63 +1,86 @@
-//! Events on the terminal: stages, progress bars, the loss falling, samples, the scorecard.
+//! The academy's events on the terminal: stages, progress, the loss falling to its floor, samples.
+//!
+//! All of it goes to standard error. Without a terminal there are no bars: plain lines, now and then.
 
-use anstyle::{AnsiColor, Reset, Style};
+use crate::out::note;
+use crate::style::{
+    BOLD, CYAN, DIM, GREEN, RED, RESET, YELLOW, bytes, cut, duration, grouped, spark, visible,
+};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shuyuan_academy::{Academy, Event, Lang, Level, StageState};
 use std::io::IsTerminal;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
-pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
-pub(crate) const RESET: Reset = Reset;
+/// Does `work` while the academy's events are shown.
+pub(crate) fn shown<T>(academy: &Academy, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let renderer = Renderer::start(academy);
+    let result = work();
+    renderer.finish();
+    result
+}
 
-/// Shows the academy's events on standard error from a thread of its own.
-pub(crate) struct Renderer {
+struct Renderer {
     thread: JoinHandle<()>,
-    stop: std::sync::mpsc::Sender<()>,
+    stop: Sender<()>,
 }
 
 impl Renderer {
-    /// Starts showing.
-    pub(crate) fn start(academy: &Academy) -> Self {
+    fn start(academy: &Academy) -> Self {
         let (_, events) = academy.events.subscribe();
         let lang = academy.lang;
-        let (stop, stopped) = std::sync::mpsc::channel();
+        let (stop, stopped) = channel();
         let thread = std::thread::spawn(move || Screen::new(lang).run(&events, &stopped));
         Self { thread, stop }
     }
 
     /// Shows what is still to show, and ends.
-    pub(crate) fn finish(self) {
+    fn finish(self) {
         // A thread that is gone has shown all it could.
         let _ = self.stop.send(());
         let _ = self.thread.join();
     }
 }
 
+/// Seconds between lines of progress where there is no terminal.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// Columns of a sample's answer.
+const SAMPLE: usize = 160;
+
 struct Screen {
     lang: Lang,
-    bar: Option<ProgressBar>,
     terminal: bool,
+    bar: Option<ProgressBar>,
+    /// Of the stage that is running.
     losses: Vec<f64>,
     floor: Option<f64>,
+    bits_per_byte: Option<f64>,
     told: Instant,
+    /// The step of the last sample: samples of one moment stand under one heading.
+    sampled: Option<u64>,
 }
 
 impl Screen {
     fn new(lang: Lang) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        Self { lang, bar: None, terminal, losses: Vec::new(), floor: None, told: Instant::now() }
+        Self {
+            lang,
+            terminal: std::io::stderr().is_terminal(),
+            bar: None,
+            losses: Vec::new(),
+            floor: None,
+            bits_per_byte: None,
+            told: Instant::now(),
+            sampled: None,
+        }
     }
 
     fn run(&mut self, events: &Receiver<Event>, stopped: &Receiver<()>) {
         loop {
-            match events.recv_timeout(Duration::from_millis(100)) {
+            match events.recv_timeout(Duration::from_millis(50)) {
                 Ok(event) => self.show(&event),
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if stopped.try_recv().is_err() => {}
+                Err(RecvTimeoutError::Timeout) if stopped.try_recv().is_err() => {}
                 Err(_) => break,
             }
         }
@@ -66,8 +89,8 @@ impl Screen {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
-            None => anstream::eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| note(format_args!("{text}"))),
+            None => note(format_args!("{text}")),
         }
     }
 
@@ -79,91 +102,133 @@ impl Screen {
 
     fn show(&mut self, event: &Event) {
         match event {
-            Event::Stage { state: StageState::Start, title, sentence, .. } => {
-                self.clear();
-                self.losses.clear();
-                self.line(&format!("\n{BOLD}{title}{RESET}  {DIM}{sentence}{RESET}"));
+            Event::Stage { state, title, sentence, seconds, .. } => {
+                self.stage(*state, title, sentence, *seconds)
             }
-            Event::Stage { state: StageState::Done, seconds, .. } => {
-                self.clear();
-                self.line(&format!("  {DIM}✓ {seconds:.1} s{RESET}"));
-            }
-            Event::Stage { state: StageState::Skipped, title, sentence, .. } => {
-                self.line(&format!("{DIM}{title}: {sentence}{RESET}"));
-            }
-            Event::Progress { done, total, unit, per_second, seconds_left, .. } => {
-                self.progress(*done, *total, unit, *per_second, *seconds_left);
+            Event::Progress { done, total, unit, per_second, seconds_left, stage } => {
+                let unit = Unit {
+                    name: unit,
+                    bytes: stage != "pretrain" && ["bytes", "字节"].contains(&unit.as_str()),
+                };
+                self.progress(*done, *total, &unit, *per_second, *seconds_left);
             }
             Event::Loss { loss, floor, .. } => {
                 self.losses.push(*loss);
                 self.floor = *floor;
             }
-            Event::Validation { bits_per_byte, step, .. } => {
-                let what = self.lang.pick("没见过的文字", "held-out text");
-                self.line(&format!("  {DIM}{step}: {what} {bits_per_byte:.3} bits/byte{RESET}"));
+            Event::Validation { bits_per_byte, .. } => self.bits_per_byte = Some(*bits_per_byte),
+            Event::Sample { run, step, prompt, text, seconds, mine } => {
+                self.sample(run, *step, *seconds, prompt, text, *mine);
             }
-            Event::Sample { prompt, text, seconds, mine, .. } => {
-                let mark = if *mine { "›" } else { " " };
-                let (prompt, text) = (one_line(prompt), one_line(text));
-                self.line(&format!("  {DIM}{seconds:>4.0} s {mark} {prompt}{RESET} {text}"));
-            }
-            Event::Score { task, score, stderr, baseline, n } => {
-                let base = self.lang.pick("瞎猜", "guessing");
-                self.line(&format!("  {task:<12} {BOLD}{score:.3}{RESET} ± {stderr:.3}   {DIM}{base} {baseline:.3}, n {n}{RESET}"));
-            }
+            // The scorecard is a result: whoever asked for it prints it.
+            Event::Score { .. } => {}
             Event::Message { level, text } => {
-                let style = if *level == Level::Info { DIM } else { RED };
+                let style = match level {
+                    Level::Info => DIM,
+                    Level::Warn => YELLOW,
+                    Level::Error => RED,
+                };
                 self.line(&format!("  {style}{text}{RESET}"));
             }
         }
     }
 
-    fn progress(&mut self, done: u64, total: u64, unit: &str, per_second: f64, left: Option<f64>) {
-        let loss = match (self.losses.last(), self.floor) {
-            (Some(loss), Some(floor)) => {
-                format!(
-                    "loss {loss:.3} {} {} {floor:.3}",
-                    spark(&self.losses),
-                    self.lang.pick("下限", "floor")
-                )
+    fn stage(&mut self, state: StageState, title: &str, sentence: &str, seconds: f64) {
+        self.clear();
+        match state {
+            StageState::Start => {
+                (self.losses, self.floor, self.bits_per_byte) = (Vec::new(), None, None);
+                (self.sampled, self.told) = (None, Instant::now());
+                self.line(&format!("\n{BOLD}{title}{RESET}  {DIM}{sentence}{RESET}"));
             }
-            (Some(loss), None) => format!("loss {loss:.3} {}", spark(&self.losses)),
-            (None, _) => String::new(),
-        };
-        let left =
-            left.map_or(String::new(), |left| format!("{left:.0} s {}", self.lang.pick("剩余", "left")));
-        let text = format!("{per_second:.0} {unit}/s  {left}  {loss}");
+            StageState::Done => {
+                let learned = match (self.losses.last(), self.bits_per_byte) {
+                    (Some(_), bits) => {
+                        let bits = bits.map_or(String::new(), |bits| format!("  {bits:.3} bits/byte"));
+                        format!("  {}{bits}", self.loss())
+                    }
+                    _ => String::new(),
+                };
+                self.line(&format!("  {GREEN}✓{RESET} {}{learned}", duration(seconds)));
+            }
+            StageState::Skipped => self.line(&format!("{GREEN}✓{RESET} {title}  {DIM}{sentence}{RESET}")),
+        }
+    }
+
+    /// "loss 2.31 ▇▅▃▂ floor 1.52".
+    fn loss(&self) -> String {
+        let Some(last) = self.losses.last() else { return String::new() };
+        let low = self.floor.unwrap_or_else(|| self.losses.iter().copied().fold(f64::INFINITY, f64::min));
+        let name = self.lang.pick("损失", "loss");
+        let curve = spark(&self.losses, low, 16);
+        let floor = self.floor.map_or(String::new(), |floor| {
+            format!(" {DIM}{} {floor:.2}{RESET}", self.lang.pick("下限", "floor"))
+        });
+        format!("{name} {BOLD}{last:.3}{RESET} {CYAN}{curve}{RESET}{floor}")
+    }
+
+    fn progress(&mut self, done: u64, total: u64, unit: &Unit, per_second: f64, left: Option<f64>) {
+        let left = left
+            .map_or(String::new(), |left| format!("{} {}", self.lang.pick("还剩", "left"), duration(left)));
+        let text = format!("{}/s  {left}  {}", unit.show(per_second), self.loss());
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| {
-                let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-                let style = ProgressStyle::with_template("  {bar:24} {percent:>3}% {msg}");
+                // Rarely enough that what someone types meanwhile can be read.
+                let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(4));
+                let template = if total > 0 { "  {bar:24.cyan/dim} {percent:>3}%  {msg}" } else { "  {msg}" };
+                let style = ProgressStyle::with_template(template).map(|style| style.progress_chars("━━─"));
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 bar
             });
             bar.set_length(total.max(done));
+            bar.set_message(if total > 0 { text } else { format!("{}  {text}", unit.show(done as f64)) });
             bar.set_position(done);
-            bar.set_message(text);
-        } else if self.told.elapsed() > Duration::from_secs(10) {
+        } else if self.told.elapsed() > PLAIN_EVERY {
             self.told = Instant::now();
-            let percent = 100.0 * done as f64 / total.max(1) as f64;
-            self.line(&format!("  {percent:.0}% {text}"));
+            let so_far = match total {
+                0 => unit.show(done as f64),
+                _ => format!("{:>3.0}%", 100.0 * done as f64 / total as f64),
+            };
+            self.line(&format!("  {so_far}  {}", text.trim_end()));
         }
+    }
+
+    fn sample(&mut self, run: &str, step: u64, seconds: f64, prompt: &str, text: &str, mine: bool) {
+        if self.sampled != Some(step) {
+            self.sampled = Some(step);
+            let heading = match (run, step) {
+                ("teach", 0) => self.lang.pick("之前", "before").to_string(),
+                ("teach", _) => self.lang.pick("之后", "after").to_string(),
+                _ => {
+                    let moment = self.lang.pick("此刻的权重", "the weights of this moment");
+                    format!(
+                        "{} · {} {} · {moment}",
+                        duration(seconds),
+                        self.lang.pick("第几步", "step"),
+                        grouped(step)
+                    )
+                }
+            };
+            self.line(&format!("  {DIM}── {heading}{RESET}"));
+        }
+        let mark = if mine { format!("{CYAN}›{RESET}") } else { " ".into() };
+        let (prompt, text) = (cut(&visible(prompt), 60), cut(&visible(text), SAMPLE));
+        self.line(&format!("  {mark} {DIM}{prompt}{RESET} {text}"));
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.replace('\n', " ⏎ ")
+/// What is counted.
+struct Unit<'a> {
+    name: &'a str,
+    bytes: bool,
 }
 
-/// The fall of the loss in sixteen characters.
-fn spark(losses: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = losses.iter().copied().fold(1e-9, f64::max);
-    let width = 16.min(losses.len());
-    (0..width)
-        .map(|i| {
-            let at = (i + 1) * losses.len() / width - 1;
-            BARS[((losses[at] / most * 7.0).round() as usize).min(7)]
-        })
-        .collect()
+impl Unit<'_> {
+    fn show(&self, n: f64) -> String {
+        match self.bytes {
+            true => bytes(n),
+            false if n < 10.0 => format!("{n:.1} {}", self.name),
+            false => format!("{} {}", grouped(n as u64), self.name),
+        }
+    }
 }

@@ -1,0 +1,103 @@
+//! Which model is meant, and how it speaks.
+
+use crate::args::Global;
+use anyhow::{Result, bail};
+use clap::Args;
+use shuyuan_academy::stages::quickstart::MODEL;
+use shuyuan_academy::{Academy, Home, LiveModel};
+use shuyuan_chain::{Local, Options};
+use shuyuan_engine::{Engine, Sampling};
+use std::path::{Path, PathBuf};
+
+/// The model in the folder `name`, or of that name in the home folder; with none the one that quickstart makes, or else
+/// the newest.
+pub(crate) fn load(academy: &Academy, name: Option<&str>) -> Result<LiveModel> {
+    LiveModel::load(&find(&academy.home, name)?)
+}
+
+/// [`load`], ready to speak.
+pub(crate) fn local(global: &Global, name: Option<&str>) -> Result<Local> {
+    let live = load(&global.academy()?, name)?;
+    Ok(Local::new(Engine::new(live.model), live.tokenizer))
+}
+
+pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
+    let models = home.models();
+    let Some(name) = name else {
+        if models.iter().any(|model| model == MODEL) {
+            return Ok(home.model(MODEL));
+        }
+        let changed =
+            |dir: &PathBuf| dir.join("config.json").metadata().and_then(|file| file.modified()).ok();
+        let newest = models.iter().map(|model| home.model(model)).max_by_key(changed);
+        return newest.map_or_else(
+            || {
+                bail!(
+                    "there is no model in {} yet: run shuyuan quickstart, or give --model",
+                    home.root().display()
+                )
+            },
+            Ok,
+        );
+    };
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Ok(path.into()); // What is missing in it, loading tells.
+    }
+    if models.iter().any(|model| model == name) {
+        return Ok(home.model(name));
+    }
+    let known = if models.is_empty() { "none yet".into() } else { models.join(", ") };
+    bail!(
+        "no model {name:?}: it is neither a folder with config.json, model.safetensors and tokenizer.json, nor a \
+         model in {} ({known})",
+        home.root().display()
+    )
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Speech {
+    /// The most tokens to write
+    #[arg(long, default_value = "256", value_name = "N", value_parser = crate::args::count)]
+    max_tokens: usize,
+    /// 0 always takes the likeliest token, 1 draws as the model believes
+    #[arg(long, default_value_t = 0.0, value_name = "T")]
+    temperature: f32,
+    /// Only the K likeliest tokens; 0 for all
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    top_k: usize,
+    /// Only the likeliest tokens that together have this probability
+    #[arg(long, default_value_t = 1.0, value_name = "P")]
+    top_p: f32,
+    /// Only tokens at least this likely, relative to the likeliest
+    #[arg(long, default_value_t = 0.0, value_name = "P")]
+    min_p: f32,
+    /// Makes tokens that occurred already less likely; 1 for no change
+    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    repetition_penalty: f32,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Texts before which to end
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+}
+
+impl Speech {
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            max_tokens: self.max_tokens,
+            sampling: Sampling {
+                temperature: self.temperature,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                min_p: self.min_p,
+                repetition_penalty: self.repetition_penalty,
+                seed: self.seed,
+            },
+            stop: self.stop.clone(),
+            ..Options::default()
+        }
+    }
+}

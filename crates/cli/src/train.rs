@@ -1,0 +1,142 @@
+//! `pretrain` and `finetune`.
+
+use crate::args::{Global, positive};
+use crate::files;
+use crate::out::{self, say};
+use crate::render::shown;
+use crate::stop::{Interrupted, STOP};
+use crate::style::{BOLD, RESET, duration, grouped};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use shuyuan_academy::stages::{finetune, pretrain};
+use shuyuan_train::{Recipe, Summary};
+use std::path::{Path, PathBuf};
+
+/// Train a model from nothing
+///
+/// Says before the first step what memory it needs. Ctrl-C saves; --resume goes on. The output folder then holds the
+/// model (model/), the resolved recipe, metrics.jsonl, samples.jsonl, loss.svg and the checkpoint.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume"
+)]
+pub(crate) struct Pretrain {
+    /// A recipe file: model, training, optimizer
+    #[arg(long, value_name = "FILE")]
+    recipe: PathBuf,
+    /// The corpus's folder
+    #[arg(long, value_name = "DIR")]
+    corpus: PathBuf,
+    #[command(flatten)]
+    length: Length,
+}
+
+/// How long, and where to.
+#[derive(Debug, Args)]
+struct Length {
+    /// The run's folder; the model lies in its model/
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// How many steps [default: the recipe's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// How many minutes [default: the recipe's]
+    #[arg(long, value_name = "M", value_parser = positive)]
+    minutes: Option<f64>,
+    /// Go on from the folder's checkpoint
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Pretrain {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let academy = global.academy()?;
+        let length = &self.length;
+        let options = pretrain::Options {
+            recipe: Recipe::load(&self.recipe)?,
+            corpus: self.corpus.clone(),
+            output: length.output.clone(),
+            steps: length.steps,
+            minutes: length.minutes,
+            resume: length.resume,
+            prompts: Vec::new(),
+            floor_per_byte: None,
+        };
+        let summary = shown(&academy, || pretrain::run(&academy, &options, &STOP))?;
+        print(global, &summary, &length.output)
+    }
+}
+
+/// Teach a model to answer
+///
+/// Reads conversations (JSON lines with OpenAI's `messages`) and corrects the model in what the assistant says only.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  shuyuan finetune --model run/model --data chats.jsonl --output tuned")]
+pub(crate) struct Finetune {
+    /// The method
+    #[arg(long, default_value = "sft")]
+    method: Method,
+    /// The model's folder
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Conversations: JSON lines with `messages`
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    data: Vec<PathBuf>,
+    /// A recipe file [default: that of the quickstart]
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    #[command(flatten)]
+    length: Length,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Method {
+    /// Supervised: loss on what the assistant says
+    Sft,
+}
+
+impl Finetune {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let Method::Sft = self.method;
+        files::exist(self.data.iter().map(PathBuf::as_path))?;
+        let academy = global.academy()?;
+        let length = &self.length;
+        let options = finetune::Options {
+            model: self.model.clone(),
+            data: self.data.clone(),
+            output: length.output.clone(),
+            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::finetune()), Recipe::load)?,
+            steps: length.steps,
+            minutes: length.minutes,
+            resume: length.resume,
+            prompts: Vec::new(),
+            run: "finetune",
+        };
+        let summary = shown(&academy, || finetune::run(&academy, &options, &STOP))?;
+        print(global, &summary, &length.output)
+    }
+}
+
+fn print(global: &Global, summary: &Summary, output: &Path) -> Result<()> {
+    if global.json {
+        let model = (!summary.stopped).then(|| output.join("model"));
+        out::json(&json!({
+            "steps": summary.steps, "tokens": summary.tokens, "seconds": summary.seconds, "loss": summary.loss,
+            "bits_per_byte": summary.bits_per_byte, "stopped": summary.stopped, "model": model,
+        }))?;
+    } else {
+        let bits =
+            summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held out"));
+        let (steps, tokens) = (grouped(summary.steps), grouped(summary.tokens));
+        say!(
+            "{steps} steps, {tokens} tokens, {}, loss {:.3}{bits}",
+            duration(summary.seconds),
+            summary.loss
+        )?;
+        if !summary.stopped {
+            say!("{BOLD}{}{RESET}", output.join("model").display())?;
+        }
+    }
+    if summary.stopped { Err(Interrupted.into()) } else { Ok(()) }
+}
