@@ -88,3 +88,12 @@ impl From<shuyuan_engine::EngineError> for ApiError {
         }
     }
 }
+
+impl From<shuyuan_chain::ChainError> for ApiError {
+    fn from(error: shuyuan_chain::ChainError) -> Self {
+        match error {
+            shuyuan_chain::ChainError::Engine(error) => error.into(),
+            shuyuan_chain::ChainError::Text(error) => Self::bad(error.to_string()),
+        }
+    }
+}

@@ -1,11 +1,10 @@
 //! One generation, on a thread of its own.
 
 use super::settings::Settings;
-use super::speech::{Piece, Speech};
 use crate::error::ApiError;
 use shuyuan_academy::LiveModel;
-use shuyuan_engine::{Engine, Reason, Request, Token};
-use shuyuan_text::{END_OF_TEXT, IM_END};
+use shuyuan_chain::{Ending, Local, Options, Piece};
+use shuyuan_engine::Engine;
 use std::ops::ControlFlow;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -14,15 +13,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 pub(crate) struct Job {
     pub live: LiveModel,
     pub prompt: Vec<u32>,
-    max_tokens: usize,
-    settings: Settings,
+    options: Options,
 }
 
 /// How a generation ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    /// OpenAI's word: stop or length.
-    pub reason: &'static str,
+    pub ending: Ending,
     /// Tokens generated.
     pub tokens: usize,
 }
@@ -35,10 +32,29 @@ pub(crate) enum Said {
 }
 
 impl Job {
-    /// `room`: tokens that the context still holds after the prompt.
-    pub fn new(live: LiveModel, prompt: Vec<u32>, room: usize, settings: &Settings) -> Self {
-        let max_tokens = settings.max_tokens.unwrap_or(room).min(room);
-        Self { live, prompt, max_tokens, settings: settings.clone() }
+    /// `continue_ids` are read after the prompt as the beginning of the answer; `room` is what the context still holds
+    /// after both.
+    pub fn new(
+        live: LiveModel,
+        prompt: Vec<u32>,
+        continue_ids: Vec<u32>,
+        room: usize,
+        settings: &Settings,
+    ) -> Self {
+        let options = Options {
+            max_tokens: settings.max_tokens.unwrap_or(room).min(room),
+            sampling: settings.sampling.clone(),
+            stop: settings.stop.clone(),
+            alternatives: settings.logprobs.unwrap_or(0),
+            continue_ids,
+            ignore_eos: false,
+        };
+        Self { live, prompt, options }
+    }
+
+    /// Tokens that are read before the first is written.
+    pub fn prompt_tokens(&self) -> usize {
+        self.prompt.len() + self.options.continue_ids.len()
     }
 
     /// Starts the thread, which keeps the turn until it ends. It ends soon after the receiver is dropped.
@@ -46,47 +62,20 @@ impl Job {
         // Not bounded: a client that reads slowly must not keep the turn, and an answer is no longer than a context.
         let (sender, receiver) = unbounded_channel();
         tokio::task::spawn_blocking(move || {
-            let mut speech = Speech::new(&self.live.tokenizer, self.settings.stop.clone());
-            let (mut stopped, mut gone) = (false, false);
-            let mut on_token = |token: &Token| {
-                let (piece, stop) = speech.push(token.clone());
-                stopped = stop;
-                gone = sender.send(Said::Piece(piece)).is_err();
-                if stop || gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            };
-            let finish = Engine::new(self.live.model.clone()).generate(&self.request(), &mut on_token);
+            let model = Local::new(Engine::new(self.live.model), self.live.tokenizer);
+            let reply = model.complete_ids(self.prompt, &self.options, &mut |piece| match sender
+                .send(Said::Piece(piece.clone()))
+            {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            });
             drop(turn);
-            if gone {
-                return;
-            }
-            if finish.is_ok() && !stopped {
-                // Where a send fails, the client left just now.
-                let _ = sender.send(Said::Piece(speech.finish()));
-            }
-            let _ = sender.send(match finish {
+            // A client that left hears nothing of it.
+            let _ = sender.send(match reply {
+                Ok(reply) => Said::End(End { ending: reply.ending, tokens: reply.ids.len() }),
                 Err(error) => Said::Failed(error.into()),
-                Ok(finish) => {
-                    let natural = stopped || finish.reason == Reason::Stop;
-                    Said::End(End { reason: if natural { "stop" } else { "length" }, tokens: finish.tokens })
-                }
             });
         });
         receiver
-    }
-
-    fn request(&self) -> Request {
-        let tokenizer = &self.live.tokenizer;
-        let ends = [
-            tokenizer.special(END_OF_TEXT),
-            tokenizer.special(IM_END),
-            self.live.model.config().eos_token_id,
-        ];
-        Request {
-            ids: self.prompt.clone(),
-            max_tokens: self.max_tokens,
-            sampling: self.settings.sampling.clone(),
-            stop_ids: ends.into_iter().flatten().collect(),
-            alternatives: self.settings.logprobs.unwrap_or(0),
-        }
     }
 }

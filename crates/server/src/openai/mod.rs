@@ -1,12 +1,11 @@
 //! OpenAI's two ways to ask: a conversation, or a text to go on with.
 //!
-//! request (fields) → `Job` → a turn in the queue → a thread that generates → `Speech` → JSON or server-sent events.
+//! request (fields) → `Job` → a turn in the queue → a thread that generates → JSON or server-sent events.
 
 mod job;
 mod prompt;
 mod reply;
 mod settings;
-mod speech;
 
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};
@@ -52,13 +51,14 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Settings)> {
     let live = app.models.get(&app.academy, name)?;
     let config = live.model.config().clone();
     let settings = Settings::read(fields, kind, &config)?;
-    let prompt = match kind {
-        Kind::Chat => prompt::chat(fields, &live)?,
-        Kind::Completion => prompt::completion(fields, &live)?,
+    let (prompt, begun) = match kind {
+        Kind::Chat => (prompt::chat(fields, &live)?, prompt::continued(fields, &live)?),
+        Kind::Completion => (prompt::completion(fields, &live)?, Vec::new()),
     };
-    live.model.check(&prompt, prompt.len() + 1)?;
-    let room = config.max_position_embeddings - prompt.len();
-    Ok((Job::new(live, prompt, room, &settings), settings))
+    let read = prompt.len() + begun.len();
+    live.model.check(&prompt, read + 1)?;
+    let room = config.max_position_embeddings - read;
+    Ok((Job::new(live, prompt, begun, room, &settings), settings))
 }
 
 async fn whole(mut reply: Reply, mut said: UnboundedReceiver<Said>) -> Result<Response> {

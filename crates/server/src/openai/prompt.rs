@@ -6,14 +6,17 @@ use serde_json::Value;
 use shuyuan_academy::LiveModel;
 use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Role};
 
-/// The conversation up to where the model answers; `continue_ids` are the beginning of that answer.
+/// The conversation up to where the model answers.
 pub(crate) fn chat(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
     let messages = messages(fields)?;
     let template = ChatTemplate::new(&live.tokenizer)
         .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
-    let mut ids = template.render(&messages, true);
-    ids.extend(fields.ids("continue_ids", live.model.config().vocab_size)?.unwrap_or_default());
-    Ok(ids)
+    Ok(template.render(&messages, true))
+}
+
+/// `continue_ids`: the beginning of the answer, which is not said again.
+pub(crate) fn continued(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
+    Ok(fields.ids("continue_ids", live.model.config().vocab_size)?.unwrap_or_default())
 }
 
 /// `prompt` as text or ids, or `prompt_ids`.

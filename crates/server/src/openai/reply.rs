@@ -2,8 +2,8 @@
 
 use super::job::{End, Job};
 use super::settings::Settings;
-use super::speech::Piece;
 use serde_json::{Map, Value, json};
+use shuyuan_chain::{Ending, Piece};
 use shuyuan_engine::Token;
 use shuyuan_text::Tokenizer;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Reply {
             model: job.live.name.clone(),
             tokenizer: job.live.tokenizer.clone(),
             logprobs: settings.logprobs,
-            prompt_tokens: job.prompt.len(),
+            prompt_tokens: job.prompt_tokens(),
             include_usage: settings.include_usage,
             offset: 0,
         }
@@ -59,19 +59,17 @@ impl Reply {
 
     /// The whole answer.
     pub fn whole(&mut self, pieces: Vec<Piece>, end: End) -> Value {
-        let mut all = Piece::default();
-        for piece in pieces {
-            all.text.push_str(&piece.text);
-            all.tokens.extend(piece.tokens);
-        }
-        let mut choice = json!({ "index": 0, "logprobs": self.told(&all), "finish_reason": end.reason });
+        let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+        let tokens: Vec<Token> = pieces.into_iter().filter_map(|piece| piece.token).collect();
+        let logprobs = self.told(&text, &tokens);
+        let mut choice = json!({ "index": 0, "logprobs": logprobs, "finish_reason": reason(&end) });
         let object = match self.kind {
             Kind::Chat => {
-                choice["message"] = json!({ "role": "assistant", "content": all.text, "refusal": null });
+                choice["message"] = json!({ "role": "assistant", "content": text, "refusal": null });
                 "chat.completion"
             }
             Kind::Completion => {
-                choice["text"] = all.text.into();
+                choice["text"] = text.into();
                 "text_completion"
             }
         };
@@ -88,10 +86,10 @@ impl Reply {
 
     /// The chunk of a piece; none if there is nothing to tell.
     pub fn chunk(&mut self, piece: Piece) -> Option<String> {
-        if piece.text.is_empty() && (self.logprobs.is_none() || piece.tokens.is_empty()) {
+        if piece.text.is_empty() && (self.logprobs.is_none() || piece.token.is_none()) {
             return None;
         }
-        let told = self.told(&piece);
+        let told = self.told(&piece.text, piece.token.as_slice());
         let mut choice = json!({ "logprobs": told, "finish_reason": null });
         match self.kind {
             Kind::Chat => choice["delta"] = json!({ "content": piece.text }),
@@ -102,7 +100,7 @@ impl Reply {
 
     /// The chunks that close a stream.
     pub fn closing(&mut self, end: &End) -> Vec<String> {
-        let mut choice = json!({ "logprobs": null, "finish_reason": end.reason });
+        let mut choice = json!({ "logprobs": null, "finish_reason": reason(end) });
         match self.kind {
             Kind::Chat => choice["delta"] = json!({}),
             Kind::Completion => choice["text"] = "".into(),
@@ -151,25 +149,25 @@ impl Reply {
         })
     }
 
-    /// The probabilities of a piece's tokens; for completions in their old form, too.
-    fn told(&mut self, piece: &Piece) -> Value {
+    /// The probabilities of some text's tokens; for completions in their old form, too.
+    fn told(&mut self, text: &str, tokens: &[Token]) -> Value {
         let offset = self.offset;
-        self.offset += piece.text.chars().count();
+        self.offset += text.chars().count();
         if self.logprobs.is_none() {
             return Value::Null;
         }
-        let content: Vec<Value> = piece.tokens.iter().map(|token| self.token(token)).collect();
+        let content: Vec<Value> = tokens.iter().map(|token| self.token(token)).collect();
         if self.kind == Kind::Chat {
             return json!({ "content": content, "refusal": null });
         }
-        let (mut tokens, mut logprobs, mut top, mut offsets) =
+        let (mut texts, mut logprobs, mut top, mut offsets) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut at = offset;
-        for token in &piece.tokens {
+        for token in tokens {
             let text = self.text(token.id);
             offsets.push(at);
             at += text.chars().count();
-            tokens.push(text);
+            texts.push(text);
             logprobs.push(finite(token.logprob));
             top.push(
                 token
@@ -180,7 +178,7 @@ impl Reply {
             );
         }
         json!({
-            "tokens": tokens,
+            "tokens": texts,
             "token_logprobs": logprobs,
             "top_logprobs": top,
             "text_offset": offsets,
@@ -208,4 +206,11 @@ impl Reply {
 
 fn finite(logprob: f32) -> f32 {
     if logprob.is_finite() { logprob } else { NEVER }
+}
+
+fn reason(end: &End) -> &'static str {
+    match end.ending {
+        Ending::Length => "length",
+        Ending::Stop | Ending::Cancelled => "stop",
+    }
 }

@@ -1,0 +1,111 @@
+//! A server over a random tiny model, and a client that speaks plain HTTP.
+
+use serde_json::Value;
+use shuyuan_academy::{Academy, Home, Lang, LiveModel};
+use shuyuan_model::{Config, Qwen3ForCausalLM};
+use shuyuan_server::{ServeOptions, Server, serve};
+use shuyuan_text::{Tokenizer, TrainConfig};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The context of the tiny model.
+pub const CONTEXT: usize = 200_000;
+
+/// A server with its home folder.
+pub struct World {
+    pub server: Server,
+    pub academy: Arc<Academy>,
+    _home: tempfile::TempDir,
+}
+
+fn tokenizer() -> Tokenizer {
+    let text = "the cat sat on the mat, 我今天吃了狮子头和蔬菜。红色让人觉得温暖。".repeat(20);
+    let trained = shuyuan_text::train([Ok(text)], &TrainConfig::new(300), |_| ControlFlow::Continue(()));
+    trained.unwrap().tokenizer
+}
+
+/// A model whose layers add nothing at the start: greedily it says its last token again and again, so that a long
+/// answer is long.
+pub fn tiny(context: usize) -> LiveModel {
+    let tokenizer = tokenizer();
+    let config = Config {
+        vocab_size: tokenizer.vocab_size(),
+        hidden_size: 16,
+        intermediate_size: 32,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        num_key_value_heads: 1,
+        head_dim: 8,
+        max_position_embeddings: context,
+        rope_theta: 10_000.0,
+        rms_norm_eps: 1e-6,
+        tie_word_embeddings: true,
+        eos_token_id: None,
+    };
+    let model = Qwen3ForCausalLM::init(&config, 7, &shuyuan_tensor::cpu()).unwrap();
+    LiveModel { name: "tiny".into(), model: Arc::new(model), tokenizer: Arc::new(tokenizer) }
+}
+
+pub fn start(api_key: Option<&str>, model: Option<LiveModel>) -> World {
+    let home = tempfile::tempdir().unwrap();
+    let academy = Arc::new(Academy::new(Home::open(home.path()).unwrap(), Lang::En));
+    if let Some(model) = model {
+        academy.set_live(model);
+    }
+    let options =
+        ServeOptions { port: Some(0), api_key: api_key.map(str::to_string), ..ServeOptions::default() };
+    World { server: serve(academy.clone(), &options).unwrap(), academy, _home: home }
+}
+
+/// An answer as it came.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The payloads of a stream.
+    pub fn events(&self) -> Vec<String> {
+        self.body.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_string).collect()
+    }
+}
+
+/// Sends a request without waiting. HTTP/1.0, so that the body is plain and ends with the connection.
+pub fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut head = format!("{line} HTTP/1.0\r\nContent-Length: {}\r\n", body.len());
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        head += &format!("Host: {to}\r\n");
+    }
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    stream
+}
+
+pub fn ask(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut bytes = Vec::new();
+    send(to, line, headers, body).read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    Answer { status, head: head.to_ascii_lowercase(), body: body.into() }
+}
+
+pub fn get(world: &World, path: &str) -> Answer {
+    ask(world.server.address(), &format!("GET {path}"), &[], "")
+}
+
+pub fn post(world: &World, path: &str, body: Value) -> Answer {
+    ask(world.server.address(), &format!("POST {path}"), &[], &body.to_string())
+}

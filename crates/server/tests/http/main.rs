@@ -1,0 +1,6 @@
+//! The server as its clients see it: over HTTP, on a random tiny model.
+
+mod api;
+mod client;
+mod common;
+mod guard;
