@@ -76,6 +76,9 @@ impl Quickstart {
         }
         let Some(server) = server else { return Ok(()) };
         class.teach(&academy)?;
+        if stop::stopped() {
+            return server.stop();
+        }
         self.say_what_next(&academy, &server.url());
         stop::wait();
         server.stop()
@@ -154,6 +157,7 @@ impl Class {
         if lines.is_empty() || stop::stopped() {
             return Ok(());
         }
+        academy.set_my_prompt(None);
         let options = teach::Options { lines, seconds: TEACHING };
         if let Err(error) = shown(academy, || teach::run(academy, &options, &STOP)) {
             // A line that is too long should not cost the model and the server.

@@ -4,7 +4,7 @@
 
 use crate::out::note;
 use crate::style::{
-    BOLD, CYAN, DIM, GREEN, RED, RESET, YELLOW, bytes, cut, duration, grouped, spark, visible,
+    BOLD, CYAN, DIM, GREEN, RED, RESET, YELLOW, bytes, cut, duration, grouped, middle, spark, visible,
 };
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -46,6 +46,8 @@ impl Renderer {
 
 /// Seconds between lines of progress where there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// Columns of a sample's prompt.
+const PROMPT: usize = 64;
 /// Columns of a sample's answer.
 const SAMPLE: usize = 160;
 
@@ -198,7 +200,7 @@ impl Screen {
             self.sampled = Some(step);
             let heading = match (run, step) {
                 ("teach", 0) => self.lang.pick("之前", "before").to_string(),
-                ("teach", _) => self.lang.pick("之后", "after").to_string(),
+                ("teach", _) => format!("{} {}", duration(seconds), self.lang.pick("之后", "later")),
                 _ => {
                     let moment = self.lang.pick("此刻的权重", "the weights of this moment");
                     format!(
@@ -212,7 +214,7 @@ impl Screen {
             self.line(&format!("  {DIM}── {heading}{RESET}"));
         }
         let mark = if mine { format!("{CYAN}›{RESET}") } else { " ".into() };
-        let (prompt, text) = (cut(&visible(prompt), 60), cut(&visible(text), SAMPLE));
+        let (prompt, text) = (middle(&visible(prompt), PROMPT), cut(&visible(text), SAMPLE));
         self.line(&format!("  {mark} {DIM}{prompt}{RESET} {text}"));
     }
 }

@@ -41,6 +41,23 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
+/// The beginning and the end of `text` in at most `columns`: of a question about a story, both tell.
+pub(crate) fn middle(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let begin = cut(text, columns * 2 / 5);
+    let mut left = columns.saturating_sub(width(&begin));
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let end: Vec<char> = text.chars().rev().take_while(fits).collect();
+    begin + &end.into_iter().rev().collect::<String>()
+}
+
 /// One line, every control character as a picture of it: a model's text must not move the cursor.
 pub(crate) fn visible(text: &str) -> String {
     let show = |c: char| match c {
@@ -128,6 +145,8 @@ mod tests {
         assert_eq!(cut("狮子头和蔬菜", 6), "狮子…");
         assert_eq!(pad("abc", 2), "a…");
         assert_eq!(cut("", 0), "");
+        assert_eq!(middle("abcdefghijklmnop", 10), "abc…klmnop");
+        assert_eq!(middle("今天在公园里看见了谁？", 10), "今…了谁？");
     }
 
     #[test]
