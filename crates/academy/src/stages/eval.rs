@@ -35,16 +35,24 @@ pub fn world(
         academy,
         "eval",
         ["考试", "考没见过的题:答对多少,误差多大,瞎猜能得多少。"],
-        ["Examination", "Questions about what training never showed: how many are right, and what guessing would get."],
+        [
+            "Examination",
+            "Questions about what training never showed: how many are right, and what guessing would get.",
+        ],
     );
     let world = World::new(seed);
-    let tasks: Vec<&str> = if tasks.is_empty() { known.to_vec() } else { tasks.iter().map(String::as_str).collect() };
+    let tasks: Vec<&str> =
+        if tasks.is_empty() { known.to_vec() } else { tasks.iter().map(String::as_str).collect() };
     let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
     let mut scores = Scores::new();
     for (index, task) in tasks.iter().enumerate() {
         let before = (index * n) as u64;
         let result = shuyuan_eval::trade(&model, &world, task, n, &mut |done, _| {
-            clock.progress(before + done as u64, (n * tasks.len()) as u64, academy.lang.pick("题", "questions"));
+            clock.progress(
+                before + done as u64,
+                (n * tasks.len()) as u64,
+                academy.lang.pick("题", "questions"),
+            );
             go_on(stop)
         })?;
         tell(academy, &result);
@@ -75,10 +83,11 @@ pub fn choices(
     let mut scores = Scores::new();
     for file in files {
         let questions = shuyuan_eval::read_items(file, Some(limit))?;
-        let result = shuyuan_eval::multiple_choice(&scorer, &task_name(file), &questions, &mut |done, total| {
-            clock.progress(done as u64, total as u64, academy.lang.pick("题", "questions"));
-            go_on(stop)
-        })?;
+        let result =
+            shuyuan_eval::multiple_choice(&scorer, &task_name(file), &questions, &mut |done, total| {
+                clock.progress(done as u64, total as u64, academy.lang.pick("题", "questions"));
+                go_on(stop)
+            })?;
         if let Some(first) = &result.skipped.first {
             let text = format!("{}: {} lines left out; {first}", file.display(), result.skipped.count);
             academy.events.message(crate::Level::Warn, text);
