@@ -9,7 +9,8 @@ pub(super) struct Logistic {
     classes: usize,
 }
 
-const STEPS: usize = 80;
+/// More change no layer's accuracy by a hundredth.
+const STEPS: usize = 40;
 /// Keeps the weights of a separable problem finite.
 const DECAY: f32 = 1e-2;
 

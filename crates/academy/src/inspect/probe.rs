@@ -34,11 +34,11 @@ pub(super) struct Fitted {
 /// Tokens of one document at most: words come early and late alike.
 const DOCUMENT: usize = 96;
 /// Samples at most: enough for straight cuts through a few hundred dimensions.
-const SAMPLES: usize = 2400;
+const SAMPLES: usize = 1400;
 /// One word in so many is kept from learning.
 const HELD_OUT: usize = 4;
-/// Multiplications to spend: about half a second of two cores.
-const BUDGET: f64 = 4e10;
+/// Multiplications to spend on states: some tenths of a second of two cores.
+const BUDGET: f64 = 2e10;
 
 static FITTED: Memo<Fitted> = Memo::new();
 
@@ -101,7 +101,7 @@ fn fit(live: &LiveModel) -> Result<Fitted, InspectError> {
 fn collect(live: &LiveModel) -> Result<Samples, InspectError> {
     let config = live.model.config();
     let (c, layers) = (config.hidden_size, config.num_hidden_layers);
-    let budget = (BUDGET / count_params(live.model.as_ref()) as f64).clamp(1500.0, 24_000.0) as usize;
+    let budget = (BUDGET / count_params(live.model.as_ref()) as f64).clamp(1500.0, 8000.0) as usize;
     let longest = DOCUMENT.min(config.max_position_embeddings);
     let world = World::new(0);
     let mut samples = Samples { states: vec![Vec::new(); layers + 1], ..Samples::default() };
