@@ -1,6 +1,7 @@
 //! Which words lie close to each other in the net of relations.
 
 use super::InspectError;
+use super::known::CATEGORIES;
 use super::memo::Memo;
 use super::plane::{dot, project};
 use super::probe::state;
@@ -92,7 +93,8 @@ pub fn near(live: &LiveModel, word: &str, k: usize) -> Result<Near, InspectError
     let mut shown: Vec<(&str, &'static str, &Vec<f32>)> = vec![(word, group, &vector)];
     shown.extend(close.iter().map(|(_, entry)| (entry.word.as_str(), entry.group, &entry.vector)));
     let mut of_group = std::collections::HashMap::new();
-    for entry in others().filter(|entry| entry.group != "word") {
+    let named = |entry: &&Entry| CATEGORIES.iter().any(|category| category.name() == entry.group);
+    for entry in others().filter(named) {
         let count = of_group.entry(entry.group).or_insert(0);
         if *count < OTHERS && !shown.iter().any(|(word, ..)| *word == entry.word) {
             *count += 1;

@@ -45,15 +45,27 @@ const HELD_OUT: usize = 200;
 /// # Errors
 /// A model or data that is not usable, a loss that is not finite.
 pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Summary> {
-    let clock = Clock::start(
-        academy,
-        options.run,
-        ["就业指导", "学着回答:看问答,只在回答的部分改权重。"],
-        [
-            "Career guidance",
-            "Learning to answer: it reads conversations and is corrected only in what the assistant says.",
-        ],
-    );
+    let clock = if options.run == "teach" {
+        Clock::start(
+            academy,
+            "teach",
+            ["教它认识你", "把你写的几句话变成问答,调几十秒权重。"],
+            [
+                "Teach it about you",
+                "Your lines become conversations, and the weights are tuned on them for some seconds.",
+            ],
+        )
+    } else {
+        Clock::start(
+            academy,
+            "finetune",
+            ["就业指导", "学着回答:看问答,只在回答的部分改权重。"],
+            [
+                "Career guidance",
+                "Learning to answer: it reads conversations and is corrected only in what the assistant says.",
+            ],
+        )
+    };
     let tokenizer = Arc::new(
         Tokenizer::load(&options.model)
             .with_context(|| format!("the tokenizer of {}", options.model.display()))?,
@@ -77,6 +89,13 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         rope_theta: config.rope_theta,
         tie_word_embeddings: config.tie_word_embeddings,
     };
+    if recipe.train.tokens > config.max_position_embeddings {
+        recipe.train.tokens = config.max_position_embeddings;
+        let text = academy
+            .lang
+            .pick("每行的词元数按模型的上下文缩短。", "Rows are shortened to the model's context.");
+        academy.events.message(Level::Info, text);
+    }
     with_length(&mut recipe, options.steps, options.minutes)?;
     tell_plan(academy, &recipe, &Plan::new(&recipe, config))?;
 
@@ -112,7 +131,9 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, &options.output)?;
-    clock.done();
+    if !summary.stopped {
+        clock.done();
+    }
     Ok(summary)
 }
 

@@ -97,7 +97,9 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, &options.output)?;
-    clock.done();
+    if !summary.stopped {
+        clock.done();
+    }
     Ok(summary)
 }
 
@@ -140,9 +142,12 @@ pub(super) fn tell_plan(academy: &Academy, recipe: &Recipe, plan: &Plan) -> Resu
 pub(super) fn finish(academy: &Academy, summary: &Summary, tokenizer: &Tokenizer, run: &Path) -> Result<()> {
     if summary.stopped {
         let text = match academy.lang {
-            crate::Lang::Zh => format!("已停在第 {} 步并保存;同一命令加 --resume 继续。", summary.steps),
+            crate::Lang::Zh => format!(
+                "已停在第 {} 步并保存;再次运行同一命令继续(pretrain、finetune 加 --resume)。",
+                summary.steps
+            ),
             crate::Lang::En => format!(
-                "Stopped and saved at step {}; the same command with --resume goes on.",
+                "Stopped and saved at step {}; the same command goes on (pretrain and finetune: with --resume).",
                 summary.steps
             ),
         };

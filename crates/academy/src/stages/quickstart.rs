@@ -157,7 +157,7 @@ fn stage(
         academy.events.send(Event::Stage {
             name: name.into(),
             state: StageState::Skipped,
-            title: name.into(),
+            title: title(academy, name).into(),
             sentence: academy.lang.pick("已经有了。", "Already there.").into(),
             seconds: 0.0,
         });
@@ -168,6 +168,18 @@ fn stage(
     // A stage that goes on after an interruption adds to what it took before.
     *report.seconds.entry(name.into()).or_default() += started.elapsed().as_secs_f64();
     report.write(&academy.home)
+}
+
+/// What a person calls a stage.
+fn title<'a>(academy: &Academy, name: &'a str) -> &'a str {
+    match name {
+        "tokenizer" => academy.lang.pick("词元", "Tokens"),
+        "corpus" => academy.lang.pick("课本", "Textbooks"),
+        "pretrain" => academy.lang.pick("老师", "Teacher"),
+        "finetune" => academy.lang.pick("就业指导", "Career guidance"),
+        "eval" => academy.lang.pick("考试", "Examination"),
+        other => other,
+    }
 }
 
 fn seeded(mut recipe: Recipe, seed: u64) -> Recipe {
