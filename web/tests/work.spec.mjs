@@ -141,6 +141,7 @@ export const tests = {
     const pairs = page.getByTestId('teach').locator('li');
     await pairs.first().waitFor({ timeout: 60_000 });
     await page.waitForFunction(() => [...document.querySelectorAll('[data-testid=teach] .pair > div:last-child p')].every((p) => p.textContent !== '…'), null, { timeout: 60_000 });
+    await page.getByText('学之后').first().waitFor({ timeout: 60_000 });
     await shot(page, folder, 'work-teach');
     assert.deepEqual(problems, []);
     await context.close();

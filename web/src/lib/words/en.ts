@@ -247,6 +247,7 @@ export const en = {
   'category.habit': 'a habit',
   'category.number': 'a number',
   'category.quality': 'a quality',
+  'category.word': 'another word',
   'category.other': 'something else',
 
   'work.none': 'There is no model to talk to yet.',
@@ -303,6 +304,7 @@ export const en = {
   'work.teach.go': 'Teach',
   'work.teach.running': 'It is studying…',
   'work.teach.before': 'Before',
+  'work.teach.now': 'At this moment',
   'work.teach.after': 'After',
 
   'score.none': 'There are no marks yet.',

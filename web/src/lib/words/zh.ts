@@ -236,6 +236,7 @@ export const zh: Record<keyof typeof en, string> = {
   'category.habit': '习惯',
   'category.number': '数',
   'category.quality': '一种感受',
+  'category.word': '别的词',
   'category.other': '别的',
 
   'work.none': '还没有可以说话的模型。',
@@ -291,6 +292,7 @@ export const zh: Record<keyof typeof en, string> = {
   'work.teach.go': '教给它',
   'work.teach.running': '它在学…',
   'work.teach.before': '学之前',
+  'work.teach.now': '此刻',
   'work.teach.after': '学之后',
 
   'score.none': '还没有成绩。',
