@@ -29,7 +29,7 @@ export const tests = {
     await visit(page, 'teacher');
     const runs = await ask(page, url, '/api/runs');
     await page.locator('figure svg path').first().waitFor();
-    const line = await page.locator('figure svg path').last().getAttribute('d');
+    const line = await page.locator('figure').first().locator('svg path').last().getAttribute('d');
     assert.ok(line.length > 20, 'the line has points');
     if (runs.length > 1) {
       const legend = page.locator('figcaption').first().locator('.key');
