@@ -65,7 +65,7 @@ const WORD_BYTES: usize = 64;
 /// Words of each kind that a map shows beside the neighbours.
 const OTHERS: usize = 3;
 /// Whole words of the vocabulary at most, beside the known ones.
-const VOCABULARY: usize = 2000;
+const VOCABULARY: usize = 400;
 
 /// The `k` nearest of the words that are known, or that the vocabulary has as one token, in the script of `word`.
 ///
