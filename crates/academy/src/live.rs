@@ -2,6 +2,8 @@
 
 use crate::{Events, Home};
 use anyhow::{Context, Result};
+use shuyuan_chain::Local;
+use shuyuan_engine::Engine;
 use shuyuan_model::Qwen3ForCausalLM;
 use shuyuan_text::Tokenizer;
 use std::path::Path;
@@ -48,6 +50,11 @@ impl LiveModel {
             Tokenizer::load(dir).with_context(|| format!("the tokenizer of {}", dir.display()))?;
         let model = shuyuan_model::load(dir, &shuyuan_tensor::cpu())?;
         Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
+    }
+
+    /// The same weights, ready to speak.
+    pub fn local(&self) -> Local {
+        Local::new(Engine::new(self.model.clone()), self.tokenizer.clone())
     }
 }
 

@@ -133,15 +133,6 @@ impl Local {
         self.write(ids, ends, options, on)
     }
 
-    /// ln of the probability of `ending` after `context`. The two are encoded apart.
-    ///
-    /// # Errors
-    /// An empty context, or both together longer than the model's context.
-    pub fn score(&self, context: &str, ending: &str) -> Result<f64, ChainError> {
-        let (context, ending) = (self.tokenizer.encode(context), self.tokenizer.encode(ending));
-        Ok(self.engine.score(&context, &ending)?.0)
-    }
-
     fn write(
         &self,
         mut ids: Vec<TokenId>,

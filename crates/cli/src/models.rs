@@ -6,7 +6,7 @@ use clap::Args;
 use shuyuan_academy::stages::quickstart::MODEL;
 use shuyuan_academy::{Academy, Home, LiveModel};
 use shuyuan_chain::{Local, Options};
-use shuyuan_engine::{Engine, Sampling};
+use shuyuan_engine::Sampling;
 use std::path::{Path, PathBuf};
 
 /// The model in the folder `name`, or of that name in the home folder; with none the one that quickstart makes, or else
@@ -17,8 +17,7 @@ pub(crate) fn load(academy: &Academy, name: Option<&str>) -> Result<LiveModel> {
 
 /// [`load`], ready to speak.
 pub(crate) fn local(global: &Global, name: Option<&str>) -> Result<Local> {
-    let live = load(&global.academy()?, name)?;
-    Ok(Local::new(Engine::new(live.model), live.tokenizer))
+    Ok(load(&global.academy()?, name)?.local())
 }
 
 pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {

@@ -38,15 +38,15 @@ impl Optimizer {
         Self { recipe, moments: BTreeMap::new() }
     }
 
-    /// The model after step `step` (from 1) with the given gradients, `factor` on every rate.
+    /// The model after step `step` (from 1) with the given gradients of norm `norm`, `factor` on every rate.
     pub(crate) fn step(
         &mut self,
         model: Qwen3ForCausalLM,
         grads: &Grads,
+        norm: f64,
         step: u64,
         factor: f64,
     ) -> Qwen3ForCausalLM {
-        let norm = grads.norm();
         let clip = self.recipe.clip;
         let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
         map_params(

@@ -131,7 +131,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             let tokens = batches[0].inputs.iter().take(16).copied().collect();
             return Err(TrainError::NotFinite { step, loss, lr, tokens });
         }
-        model = rayon::scope(|_| optimizer.step(model, &grads, step, factor));
+        model = rayon::scope(|_| optimizer.step(model, &grads, grad_norm, step, factor));
 
         let fed: usize =
             batches.iter().map(|batch| batch.targets.iter().filter(|t| **t != Batch::IGNORE).count()).sum();

@@ -3,7 +3,6 @@
 use super::clock::Clock;
 use crate::{Academy, Event, LiveModel};
 use anyhow::{Result, bail};
-use shuyuan_chain::Local;
 use shuyuan_corpus::world::World;
 use shuyuan_engine::Engine;
 use shuyuan_eval::{Scorer, TaskResult};
@@ -43,7 +42,7 @@ pub fn world(
     let world = World::new(seed);
     let tasks: Vec<&str> =
         if tasks.is_empty() { known.to_vec() } else { tasks.iter().map(String::as_str).collect() };
-    let model = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let model = live.local();
     let mut scores = Scores::new();
     for (index, task) in tasks.iter().enumerate() {
         let before = (index * n) as u64;

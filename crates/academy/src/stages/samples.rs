@@ -2,8 +2,7 @@
 
 use crate::LiveModel;
 use anyhow::Result;
-use shuyuan_chain::{Local, Options, Piece};
-use shuyuan_engine::Engine;
+use shuyuan_chain::{Options, Piece};
 use shuyuan_text::Message;
 use std::ops::ControlFlow;
 
@@ -35,7 +34,7 @@ pub(crate) fn default_prompts() -> Vec<Prompt> {
 /// # Errors
 /// A prompt that does not fit the model, a tokenizer without chat tokens.
 pub fn answer(live: &LiveModel, prompt: &Prompt, max_tokens: usize) -> Result<String> {
-    let local = Local::new(Engine::new(live.model.clone()), live.tokenizer.clone());
+    let local = live.local();
     let options = Options { max_tokens, ..Options::default() };
     let all = &mut |_: &Piece| ControlFlow::Continue(());
     let reply = match prompt {

@@ -10,10 +10,10 @@ use super::{Mat, MatMut};
 use rayon::prelude::*;
 use std::ops::Range;
 
-// Measured on 2026-11-24, one Sapphire Rapids core of a shared machine, AMX: with C written row by row of
-// tiles as below, 4096 × 512 × 1408 takes 5.1 ms; column by column (a part of B kept in the first-level
-// cache instead of A's) 6.4 ms, since stores to 32 × 256 rows defeat the prefetcher. Tiles written to a
-// small buffer first and copied or streamed from there, and prefetches of C or B, were slower still.
+// Measured on 2026-11-24, one Sapphire Rapids core of a shared machine, AMX: 4096 × 512 × 1408 takes 5.1 ms with C
+// written row by row of tiles and the kernel's `k_blocks` 8, 6.4 to 6.7 ms with 16; column by column with 16 took 6.4 ms, with
+// 8 it was not tried. Tiles written to a small buffer first and copied from there, and prefetches of C, were slower in
+// almost every case; prefetches of B rarely helped; streaming stores won one noisy case.
 
 /// Blocks along K between two packings.
 const K_BLOCKS: usize = 32;

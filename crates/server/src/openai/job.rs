@@ -3,8 +3,7 @@
 use super::settings::Settings;
 use crate::error::ApiError;
 use shuyuan_academy::LiveModel;
-use shuyuan_chain::{Ending, Local, Options, Piece};
-use shuyuan_engine::Engine;
+use shuyuan_chain::{Ending, Options, Piece};
 use std::ops::ControlFlow;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -62,7 +61,7 @@ impl Job {
         // Not bounded: a client that reads slowly must not keep the turn, and an answer is no longer than a context.
         let (sender, receiver) = unbounded_channel();
         tokio::task::spawn_blocking(move || {
-            let model = Local::new(Engine::new(self.live.model), self.live.tokenizer);
+            let model = self.live.local();
             let reply = model.complete_ids(self.prompt, &self.options, &mut |piece| match sender
                 .send(Said::Piece(piece.clone()))
             {
