@@ -5,7 +5,7 @@ use crate::{Config, KvCache, ModelError, map_params};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use shuyuan_tensor::{AttentionArgs, AttentionShape, LossArgs, Precision, Rope};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A table of vectors, one for each token.
 #[derive(Module, Debug)]
@@ -89,8 +89,9 @@ pub struct Qwen3ForCausalLM {
     pub lm_head: Option<Linear>,
     #[module(skip)]
     config: Config,
+    /// Grows with the texts that come: a context of a million positions would fill a gigabyte at once.
     #[module(skip)]
-    rope: Rope,
+    rope: Arc<Mutex<Rope>>,
 }
 
 impl Linear {
@@ -171,7 +172,7 @@ impl Qwen3ForCausalLM {
                 norm: RmsNorm::ones(c, device),
             },
             lm_head: (!config.tie_word_embeddings).then(|| Linear::zeros(v, c, device)),
-            rope: Rope::new(config.max_position_embeddings, config.head_dim, config.rope_theta),
+            rope: Arc::new(Mutex::new(Rope::new(0, config.head_dim, config.rope_theta))),
             config: config.clone(),
         })
     }
@@ -195,10 +196,21 @@ impl Qwen3ForCausalLM {
         self.lm_head.as_ref().map_or_else(|| self.model.embed_tokens.weight.val(), |head| head.weight.val())
     }
 
+    /// The angles of at least `positions` positions.
+    fn rope(&self, positions: usize) -> Rope {
+        let mut rope = self.rope.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if rope.positions() < positions {
+            *rope = Rope::new(positions.next_power_of_two(), self.config.head_dim, self.config.rope_theta);
+        }
+        rope.clone()
+    }
+
+    /// `positions` counts what was read before, too.
     pub(crate) fn attention_args(
         &self,
         batch: usize,
         tokens: usize,
+        positions: usize,
         starts: Arc<[u32]>,
         precision: Precision,
     ) -> AttentionArgs {
@@ -212,7 +224,7 @@ impl Qwen3ForCausalLM {
                 head_dim: config.head_dim,
             },
             starts,
-            rope: self.rope.clone(),
+            rope: self.rope(positions),
             eps: self.eps(),
             precision,
         }
@@ -244,7 +256,7 @@ impl Qwen3ForCausalLM {
         precision: Precision,
     ) -> Tensor<2> {
         let tokens = ids.len() / batch.max(1);
-        let args = self.attention_args(batch, tokens, starts, precision);
+        let args = self.attention_args(batch, tokens, tokens, starts, precision);
         let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids);
         for layer in &self.model.layers {
             let qkv = layer.qkv(x.clone(), self.eps(), precision);
@@ -332,7 +344,7 @@ impl Qwen3ForCausalLM {
         if ids.is_empty() {
             return Err(ModelError::Config("nothing to read: give at least one token".into()));
         }
-        let args = self.attention_args(1, ids.len(), Arc::new([]), precision);
+        let args = self.attention_args(1, ids.len(), tokens, Arc::new([]), precision);
         let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids.into());
         for (layer, cache) in self.model.layers.iter().zip(cache.layers()) {
             let qkv = layer.qkv(x.clone(), self.eps(), precision);

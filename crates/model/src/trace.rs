@@ -34,7 +34,7 @@ impl Qwen3ForCausalLM {
     pub fn trace(&self, ids: &[u32]) -> Result<Trace, ModelError> {
         self.check(ids, ids.len())?;
         let (precision, t) = (Precision::F32, ids.len());
-        let args = self.attention_args(1, t, vec![0; t].into(), precision);
+        let args = self.attention_args(1, t, t, vec![0; t].into(), precision);
         let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids.into());
         let embedding = numbers(&x);
         let mut layers = Vec::new();

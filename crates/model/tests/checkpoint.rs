@@ -246,3 +246,33 @@ fn missing_files_and_foreign_configurations_are_named() {
     std::fs::write(dir.path().join("config.json"), [0xFF, 0xFE, 0x00]).unwrap();
     assert!(error().contains("UTF-8"), "{}", error());
 }
+
+/// The most memory that this process had, in MiB; none where the system does not say.
+fn peak_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1024)
+}
+
+#[test]
+fn a_long_context_costs_nothing_until_it_is_read() {
+    let golden = Golden::read("tied");
+    let weights = std::fs::read(golden.dir.join("model.safetensors")).unwrap();
+    let short = load(&golden.dir, &cpu()).unwrap();
+    let ids: Vec<u32> = (0..40).collect();
+    let before = peak_mib();
+    for positions in [1 << 20, 1 << 24] {
+        let dir = folder(&golden, &weights);
+        let mut config = short.config().clone();
+        config.max_position_embeddings = positions;
+        std::fs::write(dir.path().join("config.json"), config.to_json()).unwrap();
+        let model = load(dir.path(), &cpu()).unwrap();
+        assert_eq!(model.config().max_position_embeddings, positions);
+        let logits = model.forward(&ids, Precision::F32).unwrap();
+        assert!(logits == short.forward(&ids, Precision::F32).unwrap());
+    }
+    if let (Some(before), Some(after)) = (before, peak_mib()) {
+        // All angles of 2^24 positions would take a gigabyte at this head size of 8; other tests take some.
+        assert!(after - before < 200, "{} MiB", after - before);
+    }
+}
