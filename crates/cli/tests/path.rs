@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{json, out, shuyuan};
+use common::{json, out, school, shuyuan};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -27,15 +27,8 @@ static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     std::fs::write(at.join("recipe.toml"), RECIPE).unwrap();
-    let world = ["corpus", "world", "--seed", "1", "--docs", "400", "--split", "train", "--output"];
-    out(at, &[&world[..], &["world.jsonl"]].concat());
-    out(at, &[&world[..], &["chats.jsonl", "--chats"]].concat());
-    let words =
-        ["tokenizer", "train", "--input", "world.jsonl", "--vocab-size", "600", "--output", "tok", "--json"];
-    assert_eq!(json(at, &words)["vocab_size"], 600);
-    let words =
-        ["corpus", "build", "--input", "world.jsonl", "--tokenizer", "tok", "--output", "corpus", "--json"];
-    assert!(json(at, &words)["tokens"].as_u64().unwrap() > 1000);
+    school(at, "400");
+    out(at, &["corpus", "world", "--docs", "400", "--chats", "--output", "chats.jsonl"]);
     let words = ["pretrain", "--recipe", "recipe.toml", "--corpus", "corpus", "--output", "run", "--json"];
     assert_eq!(json(at, &words)["steps"], 3);
     dir

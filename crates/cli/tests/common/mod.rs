@@ -3,12 +3,17 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Runs `shuyuan` with `words` in the folder `dir`, its home in `dir/home`.
-pub fn shuyuan<S: AsRef<std::ffi::OsStr>>(dir: &Path, words: &[S]) -> Output {
+/// `shuyuan` with `words` in the folder `dir`, its home in `dir/home`.
+pub fn command<S: AsRef<std::ffi::OsStr>>(dir: &Path, words: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shuyuan"));
     command.current_dir(dir).args(words).stdin(Stdio::null());
     command.env("XDG_DATA_HOME", dir.join("home")).env("HOME", dir).env("LC_ALL", "C.UTF-8");
-    command.output().expect("the binary runs")
+    command
+}
+
+/// Runs it.
+pub fn shuyuan<S: AsRef<std::ffi::OsStr>>(dir: &Path, words: &[S]) -> Output {
+    command(dir, words).output().expect("the binary runs")
 }
 
 /// What it wrote to standard output; fails if it failed.
@@ -25,4 +30,18 @@ pub fn json<S: AsRef<std::ffi::OsStr> + std::fmt::Debug>(dir: &Path, words: &[S]
     let text = out(dir, words);
     assert_eq!(text.lines().count(), 1, "one JSON value: {text}");
     serde_json::from_str(&text).expect(&text)
+}
+
+/// Makes text in `world.jsonl`, a tokenizer in `tok`, a corpus in `corpus`.
+#[allow(dead_code, clippy::allow_attributes, reason = "not every test file trains")]
+pub fn school(dir: &Path, docs: &str) {
+    let world =
+        ["corpus", "world", "--seed", "1", "--docs", docs, "--split", "train", "--output", "world.jsonl"];
+    out(dir, &world);
+    let words =
+        ["tokenizer", "train", "--input", "world.jsonl", "--vocab-size", "600", "--output", "tok", "--json"];
+    assert_eq!(json(dir, &words)["vocab_size"], 600);
+    let words =
+        ["corpus", "build", "--input", "world.jsonl", "--tokenizer", "tok", "--output", "corpus", "--json"];
+    assert!(json(dir, &words)["tokens"].as_u64().expect("a number") > 1000);
 }
