@@ -39,8 +39,20 @@ fn main() -> ExitCode {
         Err(error) if error.is::<stop::Interrupted>() => ExitCode::from(130),
         Err(error) if out::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            out::note(format_args!("{}error:{} {error:#}", style::RED, style::RESET));
+            out::note(format_args!("{}error:{} {}", style::RED, style::RESET, said(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, but for those that are in its words already.
+fn said(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !text.contains(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
 }

@@ -33,11 +33,12 @@ impl StoreError {
 }
 
 fn advice(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, StorageFull};
     match source.kind() {
-        std::io::ErrorKind::StorageFull => {
-            "; free some space and run the same command again: nothing was lost"
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            "; free some space and run the same command again (training: with --resume): what was saved before is whole"
         }
-        std::io::ErrorKind::PermissionDenied => "; check who owns it, or choose another folder",
+        PermissionDenied => "; check who owns it, or choose another folder",
         _ => "",
     }
 }

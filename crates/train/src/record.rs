@@ -2,6 +2,7 @@
 
 use crate::TrainError;
 use serde::{Deserialize, Serialize};
+use shuyuan_store::StoreError;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,9 +61,8 @@ impl Recorder {
     }
 
     pub(crate) fn write(&mut self, metric: &Metric) -> Result<(), TrainError> {
-        self.file
-            .write_all(line(metric).as_bytes())
-            .map_err(|source| TrainError::Io { path: self.path.clone(), source })
+        let written = self.file.write_all(line(metric).as_bytes());
+        Ok(written.map_err(|source| StoreError::Io { action: "write", path: self.path.clone(), source })?)
     }
 }
 
