@@ -4,3 +4,4 @@ mod api;
 mod client;
 mod common;
 mod guard;
+mod teach;
