@@ -7,6 +7,7 @@ use crate::{files, models, out, scorecard};
 use anyhow::Result;
 use clap::Args;
 use shuyuan_academy::stages::eval;
+use shuyuan_eval::Plan;
 use std::path::PathBuf;
 
 /// Examine a model: the trades, multiple choice, bits per byte, each with its standard error
@@ -45,19 +46,15 @@ impl Eval {
         files::exist(self.choices.iter().chain(&self.text).map(PathBuf::as_path))?;
         let academy = global.academy()?;
         let live = models::load(&academy, self.model.as_deref())?;
-        let scores = shown(&academy, || {
-            let mut scores = eval::Scores::new();
-            if !self.task.is_empty() || (self.choices.is_empty() && self.text.is_empty()) {
-                scores.extend(eval::world(&academy, &live, &self.task, self.limit, self.seed, &STOP)?);
-            }
-            if !self.choices.is_empty() {
-                scores.extend(eval::choices(&academy, &live, &self.choices, self.limit, &STOP)?);
-            }
-            if !self.text.is_empty() {
-                scores.extend(eval::bits_per_byte(&academy, &live, &self.text, self.bytes, &STOP)?);
-            }
-            Ok(scores)
-        });
+        let plan = Plan {
+            trades: self.task.clone(),
+            choices: self.choices.clone(),
+            text: self.text.clone(),
+            limit: self.limit,
+            bytes: self.bytes,
+            seed: self.seed,
+        };
+        let scores = shown(&academy, || eval::run(&academy, &live, &plan, &STOP));
         // A task that was cut off reports that as a failure; it is none.
         stop::check()?;
         let scores = scores?;

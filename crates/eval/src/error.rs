@@ -14,6 +14,12 @@ pub enum EvalError {
         /// What there is.
         known: Vec<String>,
     },
+    /// Two results would be called the same.
+    #[error("two tasks are called {name}: rename one file, or examine them one after the other")]
+    SameName {
+        /// Their name.
+        name: String,
+    },
     /// A file is missing or cannot be read.
     #[error("cannot read {path}: {source}; give a .jsonl or .jsonl.zst file", path = path.display())]
     Read {

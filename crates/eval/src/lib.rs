@@ -2,15 +2,15 @@
 //!
 //! Three kinds of task: the trades of the built-in world ([`trade`], over any [`Generate`](shuyuan_chain::Generate)),
 //! multiple choice by likelihood ([`multiple_choice`]) and [`bits_per_byte`] (both over a [`Scorer`]);
-//! [`examine`] takes a list of them.
+//! a [`Plan`] makes a list of them.
 //! `goldens/eval/reference.py` computes the last two with transformers.
 
 mod bits;
 mod choice;
 mod error;
-mod examine;
 mod item;
 mod lines;
+mod plan;
 mod prefix;
 mod report;
 mod trade;
@@ -18,10 +18,10 @@ mod trade;
 pub use bits::{bits_per_byte, texts_of};
 pub use choice::{Likelihoods, Scorer, multiple_choice};
 pub use error::EvalError;
-pub use examine::{Plan, examine};
 pub use item::Item;
 pub use lines::{Items, read_items};
-pub use report::{Report, Score, Skipped, TaskResult};
+pub use plan::{Plan, Task};
+pub use report::{Score, Skipped, TaskResult};
 pub use trade::{TRADES, trade};
 
 use std::ops::ControlFlow;

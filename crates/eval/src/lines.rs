@@ -55,18 +55,6 @@ pub fn read_items(path: &Path, limit: Option<usize>) -> Result<Items, EvalError>
     Ok(all)
 }
 
-/// Whether the first line is a document, with `text` or `messages`, rather than a question.
-///
-/// # Errors
-/// A file that cannot be read.
-pub(crate) fn holds_text(path: &Path) -> Result<bool, EvalError> {
-    let mut line = Vec::new();
-    let read = |source| EvalError::Read { path: path.to_path_buf(), source };
-    open(path)?.take(LINE).read_until(b'\n', &mut line).map_err(read)?;
-    let value: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
-    Ok(value.get("text").or(value.get("messages")).is_some() && Item::from_json(&value).is_err())
-}
-
 fn open(path: &Path) -> Result<Box<dyn BufRead>, EvalError> {
     let read = |source| EvalError::Read { path: path.to_path_buf(), source };
     let file = std::fs::File::open(path).map_err(read)?;

@@ -88,13 +88,6 @@ impl TaskResult {
     }
 }
 
-/// A scorecard.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// In the order they were taken.
-    pub tasks: Vec<TaskResult>,
-}
-
 /// The share of the most common value.
 pub(crate) fn most_common<T: Eq + Hash>(values: impl Iterator<Item = T>) -> f64 {
     let mut counts: HashMap<T, usize> = HashMap::new();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
-use shuyuan_eval::{EvalError, Plan, Report, Scorer, bits_per_byte, examine, multiple_choice, read_items};
+use shuyuan_eval::{EvalError, Plan, Scorer, TaskResult, bits_per_byte, multiple_choice, read_items};
 use shuyuan_text::Tokenizer;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -59,9 +59,8 @@ fn choices_are_as_likely_as_in_transformers() {
     assert_eq!(result.baseline, golden["baseline"].as_f64().unwrap());
     // The long question does not fit 48 tokens.
     assert!(cut >= 1 && cut == result.cut, "{cut}");
-    let report = Report { tasks: vec![result] };
-    let json = serde_json::to_string(&report).unwrap();
-    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    let json = serde_json::to_string(&result).unwrap();
+    assert_eq!(serde_json::from_str::<TaskResult>(&json).unwrap(), result);
 }
 
 #[test]
@@ -81,27 +80,40 @@ fn bits_per_byte_are_those_of_transformers() {
 fn a_plan_is_carried_out_or_refused_before_it_begins() {
     let scorer = scorer();
     let local = Local::new(scorer.engine().clone(), Arc::new(scorer.tokenizer().clone()));
-    let files = vec![folder().join("questions.jsonl"), folder().join("texts.jsonl")];
-    let taken = |tasks: &[&str], files: &[PathBuf]| {
-        let tasks = tasks.iter().map(|task| task.to_string()).collect();
-        let plan = Plan { tasks, files: files.to_vec(), limit: Some(2), seed: 1 };
-        let report = examine(&scorer, &local, &plan, &mut |_, _, _| ControlFlow::Continue(()));
-        report.map(|report| report.tasks.into_iter().map(|task| (task.task, task.n)).collect::<Vec<_>>())
-    };
-    let found =
-        |names: &[(&str, usize)]| names.iter().map(|(name, n)| (name.to_string(), *n)).collect::<Vec<_>>();
-    assert_eq!(taken(&[], &files).unwrap(), found(&[("questions", 2), ("bits_per_byte", 3)]));
-    assert_eq!(taken(&["questions"], &files).unwrap(), found(&[("questions", 2)]));
-    for (tasks, files, named) in [
-        (vec!["poetry"], files.as_slice(), "unknown task \"poetry\"; there are one_fact"),
-        (vec!["bits_per_byte"], &files[..1], "bits_per_byte"),
-        (vec![], &[PathBuf::from("/none.jsonl")], "/none.jsonl"),
+    let file = |name: &str| vec![folder().join(name)];
+    let both =
+        Plan { choices: file("questions.jsonl"), text: file("texts.jsonl"), limit: 2, ..Plan::default() };
+    let tasks = both.tasks().unwrap();
+    let names: Vec<_> = tasks.iter().map(|task| (task.name(), task.parts(), task.reads_text())).collect();
+    assert_eq!(names, [("questions", 2, false), ("bits_per_byte", texts().len(), true)]);
+    let results: Vec<_> = tasks.iter().map(|task| task.take(&scorer, &local, &mut on).unwrap()).collect();
+    assert_eq!(
+        results[0],
+        multiple_choice(&scorer, "questions", &read_items(&both.choices[0], Some(2)).unwrap(), &mut on)
+            .unwrap()
+    );
+    assert_eq!(results[1], bits_per_byte(&scorer, &texts(), &mut on).unwrap());
+    // The first text is long enough.
+    let short = Plan { bytes: 1, ..both.clone() };
+    assert_eq!(short.tasks().unwrap()[1].parts(), 1);
+    assert_eq!(Plan::default().tasks().unwrap().len(), 5);
+    let twice = [file("questions.jsonl"), file("questions.jsonl")].concat();
+    for (plan, named) in [
+        (
+            Plan { trades: vec!["poetry".into()], ..both.clone() },
+            "unknown task \"poetry\"; there are one_fact",
+        ),
+        (Plan { choices: vec!["/none.jsonl".into()], ..both.clone() }, "/none.jsonl"),
+        (Plan { text: vec!["/none.txt".into()], ..both.clone() }, "/none.txt"),
+        (Plan { choices: twice, ..both.clone() }, "questions"),
     ] {
-        let error = taken(&tasks, files).unwrap_err().to_string();
+        let error = plan.tasks().unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
     // 48 tokens hold no question of the world in so small a vocabulary: the engine says so.
-    assert!(taken(&[], &[]).unwrap_err().to_string().contains("context holds 48"));
+    let trade = &Plan::default().tasks().unwrap()[0];
+    let error = trade.take(&scorer, &local, &mut on).unwrap_err().to_string();
+    assert!(error.contains("context holds 48"), "{error}");
 }
 
 #[test]

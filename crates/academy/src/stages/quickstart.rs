@@ -5,6 +5,7 @@ use super::{Prompt, corpus, eval, finetune, pretrain, tokenizer, world};
 use crate::{Academy, Event, Level, LiveModel, StageState};
 use anyhow::{Context, Result, bail};
 use shuyuan_corpus::world::{Split, World};
+use shuyuan_eval::Plan;
 use shuyuan_store::StagedDir;
 use shuyuan_train::Recipe;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
         let done = !report.scores.is_empty();
         let mut scores = report.scores.clone();
         stage(academy, &mut report, "eval", done, || {
-            scores = eval::world(academy, &live, &[], options.questions, options.seed, stop)?;
+            let plan = Plan { limit: options.questions, seed: options.seed, ..Plan::default() };
+            scores = eval::run(academy, &live, &plan, stop)?;
             Ok(())
         })?;
         report.scores = scores;
