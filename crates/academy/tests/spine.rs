@@ -5,7 +5,7 @@ use shuyuan_academy::stages::{
 };
 use shuyuan_academy::{Academy, Event, Home, Lang, LiveModel};
 use shuyuan_corpus::world::Split;
-use shuyuan_train::{Recipe, read_metrics};
+use shuyuan_train::{Kind, Recipe, read_metrics};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -103,7 +103,7 @@ fn raw_text_becomes_a_model_that_answers() {
         minutes: None,
         resume: false,
         prompts: Vec::new(),
-        run: "finetune",
+        kind: Kind::Finetune,
     };
     finetune::run(&academy, &tune, &stop).unwrap();
     let tuned = read_metrics(&academy.home.run("f")).unwrap();
@@ -140,7 +140,14 @@ fn a_resumed_run_is_bit_equal_to_an_uninterrupted_one() {
     stop.store(false, Ordering::Relaxed);
     let error = pretrain::run(&academy, &options(&academy, "parts", 30, false), &stop).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
+    // A run from before recipe.json said what it is for goes on, too.
+    let path = academy.home.run("parts").join("recipe.json");
+    let recipe = std::fs::read_to_string(&path).unwrap();
+    let old = recipe.replace("  \"kind\": \"pretrain\",\n", "");
+    assert_ne!(old, recipe);
+    std::fs::write(&path, old).unwrap();
     pretrain::run(&academy, &options(&academy, "parts", 30, true), &stop).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), recipe);
     assert!(weights(&academy.home.run("whole")) == weights(&academy.home.run("parts")));
 }
 

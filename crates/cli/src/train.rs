@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shuyuan_academy::stages::{finetune, pretrain};
-use shuyuan_train::{Recipe, Summary};
+use shuyuan_train::{Kind, Recipe, Summary};
 use std::path::{Path, PathBuf};
 
 /// Train a model from nothing
@@ -111,7 +111,7 @@ impl Finetune {
             minutes: length.minutes,
             resume: length.resume,
             prompts: Vec::new(),
-            run: "finetune",
+            kind: Kind::Finetune,
         };
         let summary = shown(&academy, || finetune::run(&academy, &options, &STOP))?;
         print(global, &summary, &length.output)

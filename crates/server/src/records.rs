@@ -80,16 +80,21 @@ fn summary(folder: &FilePath, name: &str, when: SystemTime) -> Value {
         "done" => Some(steps),
         _ => recipe.pointer("/train/steps").and_then(Value::as_u64),
     };
-    let tuned = ["finetune", "sft", "teach"].iter().any(|kind| name.starts_with(kind));
     json!({
         "name": name,
-        "kind": if tuned { "finetune" } else { "pretrain" },
+        "kind": recipe.get("kind").and_then(Value::as_str).unwrap_or_else(|| guessed(name)),
         "state": state,
         "steps": steps,
         "total_steps": total,
         "recipe": recipe,
         "started": rfc3339(when),
     })
+}
+
+/// The kind of a run from before recipe.json said it.
+fn guessed(name: &str) -> &'static str {
+    let kinds = [("finetune", "finetune"), ("sft", "finetune"), ("teach", "teach")];
+    kinds.iter().find(|(start, _)| name.starts_with(start)).map_or("pretrain", |(_, kind)| kind)
 }
 
 /// Done: its model is as new as its last step. Running: its process lives and wrote lately.

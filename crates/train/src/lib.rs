@@ -20,7 +20,7 @@ pub use data::Data;
 pub use error::TrainError;
 pub use optimizer::Optimizer;
 pub use plan::Plan;
-pub use recipe::{ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe};
+pub use recipe::{Kind, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe};
 pub use record::{Metric, read_metrics};
 pub use trainer::{Job, Observer, Summary, run};
 pub use validation::{Validation, bits_per_byte};

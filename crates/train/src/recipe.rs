@@ -10,6 +10,9 @@ use std::path::Path;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// What the run is for, as the stage says that runs it. None in recipes that ship, and in runs before 2026-11-27.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kind: Option<Kind>,
     /// The shape of the model; for fine-tuning it is that of the given model.
     #[serde(default)]
     pub model: ModelRecipe,
@@ -19,6 +22,29 @@ pub struct Recipe {
     /// How steps are taken.
     #[serde(default)]
     pub optimizer: OptimizerRecipe,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A model from nothing.
+    Pretrain,
+    /// A model that learns to answer.
+    Finetune,
+    /// A model that learns a few lines about its user.
+    Teach,
+}
+
+impl Kind {
+    /// As events and files call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pretrain => "pretrain",
+            Self::Finetune => "finetune",
+            Self::Teach => "teach",
+        }
+    }
 }
 
 /// The shape of a model, but for the vocabulary, which is the tokenizer's.

@@ -228,6 +228,7 @@ fn progress(recipe: &Recipe, state: &State) -> f64 {
 /// Whether a run may go on under another recipe: only its length and its records may change.
 fn same_run(old: &Recipe, new: &Recipe) -> bool {
     let mut old = old.clone();
+    old.kind = old.kind.or(new.kind);
     old.train.steps = new.train.steps;
     old.train.minutes = new.train.minutes;
     old.train.checkpoint_every = new.train.checkpoint_every;

@@ -8,7 +8,7 @@ use crate::{Academy, Level};
 use anyhow::{Context, Result};
 use shuyuan_corpus::{BatchConfig, ChatBatches, Conversation, Conversations};
 use shuyuan_text::{IM_END, Tokenizer};
-use shuyuan_train::{Job, ModelRecipe, Plan, Recipe, Summary, Validation};
+use shuyuan_train::{Job, Kind, ModelRecipe, Plan, Recipe, Summary, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,8 +33,8 @@ pub struct Options {
     pub resume: bool,
     /// Prompts to show answers to; empty for a few of our own.
     pub prompts: Vec<Prompt>,
-    /// What the run is called in events: "finetune", or "teach".
-    pub run: &'static str,
+    /// Finetune, or teach.
+    pub kind: Kind,
 }
 
 /// One conversation in this many is held back for validation.
@@ -45,7 +45,7 @@ const HELD_OUT: usize = 200;
 /// # Errors
 /// A model or data that is not usable, a loss that is not finite.
 pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Summary> {
-    let clock = if options.run == "teach" {
+    let clock = if options.kind == Kind::Teach {
         Clock::start(
             academy,
             "teach",
@@ -77,6 +77,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let mut model = shuyuan_model::load(&options.model, &shuyuan_tensor::cpu_autodiff())?;
     model.set_eos(tokenizer.special(IM_END));
     let mut recipe = options.recipe.clone();
+    recipe.kind = Some(options.kind);
     let config = model.config();
     recipe.model = ModelRecipe {
         hidden_size: config.hidden_size,
@@ -111,7 +112,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     };
     let mut watch = Watch {
         academy,
-        run: options.run,
+        run: options.kind.name(),
         name: name_of(&options.output),
         tokenizer: tokenizer.clone(),
         prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },

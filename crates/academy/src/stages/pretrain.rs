@@ -9,7 +9,7 @@ use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
 use shuyuan_model::Qwen3ForCausalLM;
 use shuyuan_store::StagedDir;
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
-use shuyuan_train::{Job, Plan, Recipe, Summary, Validation};
+use shuyuan_train::{Job, Kind, Plan, Recipe, Summary, Validation};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +54,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let corpus = Corpus::open(&options.corpus)?;
     let tokenizer = Arc::new(Tokenizer::load(&options.corpus).context("the corpus's tokenizer")?);
     let mut recipe = options.recipe.clone();
+    recipe.kind = Some(Kind::Pretrain);
     with_length(&mut recipe, options.steps, options.minutes)?;
     let mut config = recipe.config(tokenizer.vocab_size());
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
@@ -77,7 +78,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let device = shuyuan_tensor::cpu_autodiff();
     let mut watch = Watch {
         academy,
-        run: "pretrain",
+        run: Kind::Pretrain.name(),
         name: name_of(&options.output),
         tokenizer: tokenizer.clone(),
         prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },

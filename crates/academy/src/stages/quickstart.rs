@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use shuyuan_corpus::world::{Split, World};
 use shuyuan_eval::Plan;
 use shuyuan_store::StagedDir;
-use shuyuan_train::Recipe;
+use shuyuan_train::{Kind, Recipe};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -113,7 +113,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
                 minutes: Some(options.minutes * (1.0 - share)),
                 resume: true,
                 prompts: prompts.clone(),
-                run: "finetune",
+                kind: Kind::Finetune,
             };
             finetune::run(academy, &options, stop).map(drop)
         })?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use shuyuan_corpus::Example;
 use shuyuan_corpus::world::{Lang, Split, World};
 use shuyuan_text::Message;
-use shuyuan_train::Recipe;
+use shuyuan_train::{Kind, Recipe};
 use std::sync::atomic::AtomicBool;
 
 /// What to teach.
@@ -76,7 +76,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
         minutes: Some(options.seconds / 60.0),
         resume: false,
         prompts: questions.iter().map(|question| Prompt::Ask((*question).into())).collect(),
-        run: "teach",
+        kind: Kind::Teach,
     };
     let summary = finetune::run(academy, &options, stop)?;
     if !summary.stopped {

@@ -260,6 +260,34 @@ fn the_pages_data() {
 }
 
 #[test]
+fn runs_say_what_they_are_for() {
+    let world = start(None, None);
+    let home = &world.academy.home;
+    // The last three are as they were written before they said so.
+    for (name, recipe) in [
+        ("a", json!({ "kind": "finetune" })),
+        ("teacher-1", json!({ "kind": "pretrain" })),
+        ("b", json!({})),
+        ("sft-1", json!({})),
+        ("teach", json!({})),
+    ] {
+        std::fs::create_dir_all(home.run(name)).unwrap();
+        std::fs::write(home.run(name).join("recipe.json"), recipe.to_string()).unwrap();
+    }
+    let runs = get(&world, "/api/runs").json();
+    for (name, kind) in [
+        ("a", "finetune"),
+        ("teacher-1", "pretrain"),
+        ("b", "pretrain"),
+        ("sft-1", "finetune"),
+        ("teach", "teach"),
+    ] {
+        let run = runs.as_array().unwrap().iter().find(|run| run["name"] == name).unwrap();
+        assert_eq!(run["kind"], kind, "{run}");
+    }
+}
+
+#[test]
 fn an_empty_home_says_what_is_missing() {
     let world = start(None, None);
     assert_eq!(get(&world, "/health").json(), json!({ "status": "loading", "ready": false }));
