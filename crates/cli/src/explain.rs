@@ -6,6 +6,7 @@ use crate::out::{self, say};
 use crate::style::{BOLD, CYAN, DIM, GREEN, RESET, bar, cut, pad, shade, spark, visible, width};
 use anyhow::{Result, bail};
 use clap::Args;
+use shuyuan_academy::Lang;
 use shuyuan_academy::inspect::{self, Explanation, Near, Position};
 
 /// Look inside a model
@@ -44,10 +45,10 @@ const LAYERS: usize = 6;
 
 impl Explain {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let live = models::load(&global.academy()?, self.model.as_deref())?;
+        let (lang, live) = (global.lang(), models::load(&global.academy()?, self.model.as_deref())?);
         if let Some(word) = &self.near {
             let near = inspect::near(&live, word, self.k)?;
-            return if global.json { out::json(&near) } else { print_near(&near) };
+            return if global.json { out::json(&near) } else { print_near(lang, &near) };
         }
         let explanation = inspect::explain(&live, self.text.as_deref().unwrap_or_default())?;
         if global.json {
@@ -59,16 +60,20 @@ impl Explain {
                 bail!("{flag} {given}: this model has {most}, counted from 1");
             }
         }
-        self.print_attention(e)?;
-        print_lens(e)?;
-        print_contributions(e)?;
-        print_probe(e)
+        self.print_attention(lang, e)?;
+        print_lens(lang, e)?;
+        print_contributions(lang, e)?;
+        print_probe(lang, e)
     }
 
     /// What each head does, in a line; then one of them as a picture.
-    fn print_attention(&self, e: &Explanation) -> Result<()> {
-        say!(
-            "{BOLD}Attention{RESET}  {DIM}share that goes to: the token itself, the one before, the first, others{RESET}"
+    fn print_attention(&self, lang: Lang, e: &Explanation) -> Result<()> {
+        title(
+            lang.pick("注意力", "Attention"),
+            lang.pick(
+                "各看多少:自己、前一个、第一个、别的词元",
+                "share that goes to: the token itself, the one before, the first, others",
+            ),
         )?;
         let mut drawn = (0, 0, -1.0);
         for layer in 0..e.layers {
@@ -79,16 +84,22 @@ impl Explain {
                 if wanted && share.others > drawn.2 {
                     drawn = (layer, head, share.others);
                 }
-                say!("  layer {:>2} head {:>2}   {}", layer + 1, head + 1, share.line())?;
+                let (layer, head) = (layer + 1, head + 1);
+                let name = match lang {
+                    Lang::Zh => format!("第 {layer:>2} 层 第 {head:>2} 头"),
+                    Lang::En => format!("layer {layer:>2} head {head:>2}"),
+                };
+                say!("  {name}   {}", share.line())?;
             }
         }
         let (layer, head, _) = drawn;
         let rows = &e.attention[layer][head];
-        say!(
-            "\n{BOLD}Layer {}, head {}{RESET}  {DIM}each row looks at the columns before it{RESET}",
-            layer + 1,
-            head + 1
-        )?;
+        let name = match lang {
+            Lang::Zh => format!("第 {} 层第 {} 个头", layer + 1, head + 1),
+            Lang::En => format!("Layer {}, head {}", layer + 1, head + 1),
+        };
+        say!("")?;
+        title(&name, lang.pick("每一行看它前面的各列", "each row looks at the columns before it"))?;
         // Two columns a cell are square; a long text gets one.
         let cell = if rows.len() <= 40 { 2 } else { 1 };
         let header: String = (0..rows.len()).map(|t| format!("{:<cell$}", t % 10)).collect();
@@ -101,6 +112,10 @@ impl Explain {
         }
         Ok(())
     }
+}
+
+fn title(name: &str, about: &str) -> Result<()> {
+    say!("{BOLD}{name}{RESET}  {DIM}{about}{RESET}")
 }
 
 fn token(e: &Explanation, t: usize) -> String {
@@ -145,18 +160,26 @@ fn some_layers(last: usize) -> Vec<usize> {
     (0..shown).map(|i| if shown == 1 { 0 } else { i * last / (shown - 1) }).collect()
 }
 
-fn heading(layers: &[usize], columns: usize) -> String {
-    let name = |layer: &usize| {
-        pad(&if *layer == 0 { "embedding".into() } else { format!("layer {layer}") }, columns)
-    };
-    layers.iter().map(name).collect()
+fn layer_name(lang: Lang, layer: usize) -> String {
+    match lang {
+        Lang::Zh => format!("第 {layer} 层"),
+        Lang::En => format!("layer {layer}"),
+    }
 }
 
-fn print_lens(e: &Explanation) -> Result<()> {
+fn heading(lang: Lang, layers: &[usize], columns: usize) -> String {
+    let name = |layer: usize| match layer {
+        0 => lang.pick("词向量", "embedding").into(),
+        _ => layer_name(lang, layer),
+    };
+    layers.iter().map(|layer| pad(&name(*layer), columns)).collect()
+}
+
+fn print_lens(lang: Lang, e: &Explanation) -> Result<()> {
     const COLUMNS: usize = 15;
     let layers = some_layers(e.layers);
-    say!("\n{BOLD}What each layer's state would predict{RESET}")?;
-    say!("  {}{DIM}{}{RESET}", " ".repeat(TOKEN + 1), heading(&layers, COLUMNS))?;
+    say!("\n{BOLD}{}{RESET}", lang.pick("停在每一层,会接什么", "What each layer's state would predict"))?;
+    say!("  {}{DIM}{}{RESET}", " ".repeat(TOKEN + 1), heading(lang, &layers, COLUMNS))?;
     for t in 0..e.tokens.len() {
         let guess = |layer: &usize| {
             let Some(guess) = e.lens[*layer][t].first() else { return " ".repeat(COLUMNS) };
@@ -169,39 +192,51 @@ fn print_lens(e: &Explanation) -> Result<()> {
     Ok(())
 }
 
-fn print_contributions(e: &Explanation) -> Result<()> {
-    say!(
-        "\n{BOLD}What each part adds{RESET}  {DIM}the length of the change, for each token and on average{RESET}"
+fn print_contributions(lang: Lang, e: &Explanation) -> Result<()> {
+    say!("")?;
+    title(
+        lang.pick("每一部分添了多少", "What each part adds"),
+        lang.pick("改动的长度,逐个词元,和平均", "the length of the change, for each token and on average"),
     )?;
     let all = e.contributions.iter().flat_map(|c| c.attention.iter().chain(&c.mlp));
     let most = f64::from(all.copied().fold(0.0, f32::max)).max(1e-9);
     for (layer, parts) in e.contributions.iter().enumerate() {
-        for (name, lengths) in [("attention", &parts.attention), ("feed-forward", &parts.mlp)] {
+        for (name, lengths) in [
+            (lang.pick("注意力", "attention"), &parts.attention),
+            (lang.pick("前馈", "feed-forward"), &parts.mlp),
+        ] {
             let mut heights: Vec<f64> = lengths.iter().map(|x| f64::from(*x) / most).collect();
             let mean = lengths.iter().sum::<f32>() / lengths.len().max(1) as f32;
             // One scale for all rows: a last, unseen value holds the top.
             heights.push(1.0);
             let count = heights.len();
             let picture: String = spark(&heights, 0.0, count).chars().take(count - 1).collect();
-            say!("  layer {:>2} {} {mean:>7.2}  {CYAN}{picture}{RESET}", layer + 1, pad(name, 13))?;
+            let layer = pad(&layer_name(lang, layer + 1), 8);
+            say!("  {layer} {} {mean:>7.2}  {CYAN}{picture}{RESET}", pad(name, 13))?;
         }
     }
     Ok(())
 }
 
-fn print_probe(e: &Explanation) -> Result<()> {
+fn print_probe(lang: Lang, e: &Explanation) -> Result<()> {
     const COLUMNS: usize = 15;
     let layers = some_layers(e.layers);
-    say!(
-        "\n{BOLD}What kind of thing each layer takes a word for{RESET}  {DIM}accuracy: on words that the probe never met{RESET}"
+    say!("")?;
+    title(
+        lang.pick("每一层把词当成哪一类", "What kind of thing each layer takes a word for"),
+        lang.pick("准确率:在探针没见过的词上", "accuracy: on words that the probe never met"),
     )?;
-    say!("  {}{DIM}{}{RESET}", " ".repeat(TOKEN + 1), heading(&layers, COLUMNS))?;
+    say!("  {}{DIM}{}{RESET}", " ".repeat(TOKEN + 1), heading(lang, &layers, COLUMNS))?;
     let accuracy = |layer: &usize| pad(&format!("{:.0}%", 100.0 * e.probe.accuracy[*layer]), COLUMNS);
-    say!("  {DIM}{} {}{RESET}", pad("accuracy", TOKEN), layers.iter().map(accuracy).collect::<String>())?;
+    say!(
+        "  {DIM}{} {}{RESET}",
+        pad(lang.pick("准确率", "accuracy"), TOKEN),
+        layers.iter().map(accuracy).collect::<String>()
+    )?;
     for position in &e.probe.positions {
         let belief = |layer: &usize| {
             let Some(belief) = position.by_layer[*layer].first() else { return " ".repeat(COLUMNS) };
-            let text = pad(&format!("{} {:.2}", belief.category, belief.probability), COLUMNS);
+            let text = pad(&format!("{} {:.2}", kind(lang, belief.category), belief.probability), COLUMNS);
             if belief.probability >= 0.5 {
                 format!("{GREEN}{text}{RESET}")
             } else {
@@ -213,14 +248,44 @@ fn print_probe(e: &Explanation) -> Result<()> {
     }
     for position in &e.probe.positions {
         if let Some((category, layer, from, to)) = added(position) {
-            let word = visible(&position.word);
-            say!("  layer {layer} adds {BOLD}{category}{RESET} to {BOLD}{word}{RESET}: {from:.2} → {to:.2}")?;
+            let word = format!("{BOLD}{}{RESET}", visible(&position.word));
+            let kind = format!("{BOLD}{}{RESET}", kind(lang, category));
+            match lang {
+                Lang::Zh => say!("  第 {layer} 层让{word}成了{kind}: {from:.2} → {to:.2}"),
+                Lang::En => say!("  layer {layer} adds {kind} to {word}: {from:.2} → {to:.2}"),
+            }?;
         }
     }
     if e.probe.positions.is_empty() {
-        say!("  {DIM}no word of this text is one whose kind is known{RESET}")?;
+        let none = lang.pick("这句话里没有认得类别的词", "no word of this text is one whose kind is known");
+        say!("  {DIM}{none}{RESET}")?;
     }
     Ok(())
+}
+
+/// What a category is called.
+fn kind(lang: Lang, category: &'static str) -> &'static str {
+    let zh = match category {
+        "person" => "人",
+        "place" => "地方",
+        "dish" => "菜",
+        "animal" => "动物",
+        "job" => "行当",
+        "thing" => "东西",
+        "fruit" => "水果",
+        "spot" => "所在",
+        "colour" => "颜色",
+        "quality" => "感受",
+        "feeling" => "心情",
+        "tie" => "关系",
+        "weather" => "天气",
+        "day" => "日子",
+        "past" => "过去",
+        "future" => "将来",
+        "habit" => "习惯",
+        other => other,
+    };
+    lang.pick(zh, category)
 }
 
 /// What the last layer takes a word for, the layer that did most for it, and the belief before and after that layer.
@@ -236,10 +301,13 @@ fn added(position: &Position) -> Option<(&'static str, usize, f32, f32)> {
     (to - from >= 0.1).then_some((category, layer, from, to))
 }
 
-fn print_near(near: &Near) -> Result<()> {
-    let word = visible(&near.word);
-    say!(
-        "{BOLD}{word}{RESET}  {DIM}distance = 1 − cosine of the embeddings, from the middle of all words{RESET}"
+fn print_near(lang: Lang, near: &Near) -> Result<()> {
+    title(
+        &visible(&near.word),
+        lang.pick(
+            "距离 = 1 − 余弦,从所有词的中心看",
+            "distance = 1 − cosine of the states, from the middle of all words",
+        ),
     )?;
     for neighbour in &near.neighbours {
         let bar = pad(&bar(f64::from(neighbour.similarity), 24), 24);

@@ -7,6 +7,7 @@ use crate::style::{BOLD, DIM, RESET, bytes, duration, grouped, pad, spark};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use shuyuan_academy::Lang;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelVerb {
@@ -30,7 +31,7 @@ pub(crate) struct Info {
 
 impl Info {
     fn run(&self, global: &Global) -> Result<()> {
-        let live = models::load(&global.academy()?, self.model.as_deref())?;
+        let (lang, live) = (global.lang(), models::load(&global.academy()?, self.model.as_deref())?);
         let c = live.model.config();
         let params = c.num_params();
         // Keys and values of every layer, f32.
@@ -42,24 +43,32 @@ impl Info {
                 "weight_bytes": params * 4, "cache_bytes_per_token": cache,
             }));
         }
-        say!("{BOLD}{}{RESET}  Qwen3ForCausalLM, {:.2} M parameters", live.name, params as f64 / 1e6)?;
+        let parameters = lang.pick("M 参数", "M parameters");
+        say!("{BOLD}{}{RESET}  Qwen3ForCausalLM, {:.2} {parameters}", live.name, params as f64 / 1e6)?;
         let rows = [
-            ("layers", c.num_hidden_layers),
-            ("state", c.hidden_size),
-            ("query heads", c.num_attention_heads),
-            ("key-value heads", c.num_key_value_heads),
-            ("head size", c.head_dim),
-            ("feed-forward", c.intermediate_size),
-            ("vocabulary", c.vocab_size),
-            ("context", c.max_position_embeddings),
+            (lang.pick("层", "layers"), c.num_hidden_layers),
+            (lang.pick("状态", "state"), c.hidden_size),
+            (lang.pick("查询头", "query heads"), c.num_attention_heads),
+            (lang.pick("键值头", "key-value heads"), c.num_key_value_heads),
+            (lang.pick("头的大小", "head size"), c.head_dim),
+            (lang.pick("前馈", "feed-forward"), c.intermediate_size),
+            (lang.pick("词表", "vocabulary"), c.vocab_size),
+            (lang.pick("上下文", "context"), c.max_position_embeddings),
         ];
         for (name, value) in rows {
             say!("  {}{:>8}", pad(name, 18), grouped(value as u64))?;
         }
-        let tied = if c.tie_word_embeddings { "the embedding" } else { "its own" };
-        say!("  {}{tied}", pad("output layer", 18))?;
+        let tied = match c.tie_word_embeddings {
+            true => lang.pick("就是词向量", "the embedding"),
+            false => lang.pick("另有一份", "its own"),
+        };
+        say!("  {}{tied}", pad(lang.pick("输出层", "output layer"), 18))?;
         let (weights, full, token) = (bytes(params as f64 * 4.0), bytes(full as f64), bytes(cache as f64));
-        say!("  {}{weights} of weights, {full} with a full context ({token} a token)", pad("memory", 18))
+        let text = match lang {
+            Lang::Zh => format!("权重 {weights},上下文用满 {full}(每词元 {token})"),
+            Lang::En => format!("{weights} of weights, {full} with a full context ({token} a token)"),
+        };
+        say!("  {}{text}", pad(lang.pick("内存", "memory"), 18))
     }
 }
 
@@ -71,7 +80,7 @@ pub(crate) struct Runs;
 impl Runs {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
         let academy = global.academy()?;
-        let home = &academy.home;
+        let (lang, home) = (academy.lang, &academy.home);
         let (mut rows, mut curves) = (Vec::new(), Vec::new());
         for name in home.runs() {
             let metrics = shuyuan_train::read_metrics(&home.run(&name)).unwrap_or_default();
@@ -88,15 +97,22 @@ impl Runs {
             return out::json(&rows);
         }
         if rows.is_empty() {
-            return say!("no runs in {} yet: shuyuan quickstart makes one", home.root().display());
+            let home = home.root().display();
+            return match lang {
+                Lang::Zh => say!("{home} 里还没有训练:shuyuan quickstart 会开始一次"),
+                Lang::En => say!("no runs in {home} yet: shuyuan quickstart makes one"),
+            };
         }
         let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_default();
         for (row, curve) in rows.iter().zip(curves) {
+            let per_byte = lang.pick("比特/字节", "bits/byte");
             let bits =
-                row["bits_per_byte"].as_f64().map_or(String::new(), |bits| format!("  {bits:.3} bits/byte"));
-            let state = if row["finished"] == true { "" } else { "  unfinished" };
+                row["bits_per_byte"].as_f64().map_or(String::new(), |bits| format!("  {bits:.3} {per_byte}"));
+            let state = if row["finished"] == true { "" } else { lang.pick("  未完", "  unfinished") };
+            let (steps, tokens) = (lang.pick("步", "steps"), lang.pick("词元", "tokens"));
+            let loss = lang.pick("损失", "loss");
             say!(
-                "{BOLD}{}{RESET} {:>9} steps {:>13} tokens {:>10}  loss {:.3}{bits}  {DIM}{curve}{state}{RESET}",
+                "{BOLD}{}{RESET} {:>9} {steps} {:>13} {tokens} {:>10}  {loss} {:.3}{bits}  {DIM}{curve}{state}{RESET}",
                 pad(row["name"].as_str().unwrap_or_default(), 16),
                 grouped(number(row, "steps") as u64),
                 grouped(number(row, "tokens") as u64),

@@ -99,6 +99,14 @@ fn a_folder_becomes_a_model_that_speaks() {
         "{shown}"
     );
     assert!(out(at, &["explain", "--near", "红色", "--model", "run/model"]).contains("红色"));
+    for (words, said) in [
+        (&["explain", "我今天吃了狮子头", "--model", "run/model"][..], "第 2 层"),
+        (&["model", "info", "run/model"], "词表"),
+        (&["runs"], "还没有训练"),
+    ] {
+        let text = out(at, &[words, &["--lang", "zh"]].concat());
+        assert!(text.contains(said), "{words:?}: {text}");
+    }
     assert_eq!(json(at, &["model", "info", "run/model", "--json"])["config"]["hidden_size"], 32);
     assert!(json(at, &["doctor", "--json"])["cores"].as_u64().unwrap() >= 1);
     assert!(json(at, &["runs", "--json"]).is_array());
