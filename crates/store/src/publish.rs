@@ -73,7 +73,11 @@ impl StagedDir {
             }
             std::fs::rename(&self.target, &old).map_err(StoreError::io("move", &self.target))?;
         }
-        std::fs::rename(&self.temp, &self.target).map_err(StoreError::io("publish", &self.target))?;
+        if let Err(source) = std::fs::rename(&self.temp, &self.target) {
+            // Best effort: what cannot be put back now, `recover` will.
+            let _ = std::fs::rename(&old, &self.target);
+            return Err(StoreError::io("publish", &self.target)(source));
+        }
         self.published = true;
         sync_dir(parent(&self.target))?;
         if old.exists() {
