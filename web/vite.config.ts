@@ -7,6 +7,7 @@ export default defineConfig({
   base: './',
   build: { target: 'es2022', modulePreload: false, assetsInlineLimit: 0 },
   server: {
+    fs: { allow: ['..'] }, // docs/course
     proxy: Object.fromEntries(
       ['/api', '/v1', '/health'].map((path) => [path, process.env.SHUYUAN_URL ?? 'http://127.0.0.1:8787']),
     ),

@@ -27,6 +27,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/no_web.html");
     println!("cargo::rerun-if-env-changed=SHUYUAN_NO_WEB");
+    // The course is shown in the app, too.
+    println!("cargo::rerun-if-changed={}", web.join("../docs/course").display());
     for source in SOURCES {
         println!("cargo::rerun-if-changed={}", web.join(source).display());
     }

@@ -1,54 +1,98 @@
-// Lessons 1, 2, 4 and the report card: what the home folder holds is what is shown.
+// The course: eight chapters in both languages, found from the lessons, readable by keyboard and on a phone.
 import { strict as assert } from 'node:assert';
-import { open, visit } from './harness.mjs';
+import { noOverflow, open, shot, visit } from './harness.mjs';
 
-const ask = async (page, url, path) => (await page.request.get(new URL(path, url).href)).json();
+const FIRST = { zh: '词元是什么', en: 'What a token is' };
 
-export const tests = {
-  async 'the school names this machine and the road'({ launched, url }) {
-    const { page, context, problems } = await open(launched, url, { lang: 'en' });
-    await visit(page, 'school');
-    const status = await ask(page, url, '/api/status');
-    await page.getByText(status.hardware.cpu, { exact: true }).waitFor();
-    assert.equal(await page.locator('main ol > li .mark').count(), 6);
-    assert.deepEqual(problems, []);
-    await context.close();
-  },
-  async 'the books show what was kept and a page of them'({ launched, url }) {
-    const { page, context, problems } = await open(launched, url, { lang: 'en' });
-    await visit(page, 'textbooks');
-    const report = await ask(page, url, '/api/corpus');
-    await page.locator('.sources li h3').first().waitFor();
-    assert.equal(await page.locator('.sources > li').count(), report.sources.length);
-    assert.ok((await page.locator('blockquote').first().innerText()).length > 0);
-    assert.deepEqual(problems, []);
-    await context.close();
-  },
-  async 'the teacher draws the loss, and lays runs beside each other'({ launched, url }) {
-    const { page, context, problems } = await open(launched, url, { lang: 'en' });
-    await visit(page, 'teacher');
-    const runs = await ask(page, url, '/api/runs');
-    await page.locator('figure svg path').first().waitFor();
-    const line = await page.locator('figure').first().locator('svg path').last().getAttribute('d');
-    assert.ok(line.length > 20, 'the line has points');
-    if (runs.length > 1) {
-      const legend = page.locator('figcaption').first().locator('.key');
-      const alone = await legend.count();
-      await page.getByLabel('Beside it').first().check();
-      await page.waitForFunction((n) => document.querySelector('figcaption').querySelectorAll('.key').length > n, alone);
+async function read({ launched, url, folder }, dress) {
+  const { page, context, problems } = await open(launched, url, dress);
+  await visit(page, 'course');
+  assert.equal(await page.locator('.chapters li').count(), 8);
+  await page.getByRole('link', { name: FIRST[dress.lang], exact: true }).click();
+  for (let chapter = 1; chapter <= 8; chapter += 1) {
+    await page.waitForFunction((n) => location.hash === `#/course/${n}` && document.activeElement?.id === 'title', chapter);
+    if (chapter === 1) assert.equal(await page.locator('h1').innerText(), FIRST[dress.lang]);
+    assert.ok((await page.title()).startsWith(await page.locator('h1').innerText()), 'the title of the window');
+    assert.ok((await page.locator('.prose h2').count()) >= 4, `chapter ${chapter} has parts`);
+    assert.ok((await page.locator('.prose .sh').count()) >= 2, `chapter ${chapter} has commands`);
+    assert.equal(await page.evaluate(() => scrollY), 0, 'a chapter begins at its beginning');
+    const text = await page.locator('.prose').innerText();
+    assert.ok(!/```|\]\(|\*\*/.test(text), `chapter ${chapter}: markdown is left over`);
+    assert.equal(/[\u4e00-\u9fff]{12}/.test(text), dress.lang === 'zh', `chapter ${chapter} is in the page's language`);
+    await noOverflow(page);
+    await shot(page, folder, `chapter-${chapter}-${dress.lang}-${dress.theme}-${dress.size}`);
+    const next = page.locator('footer .after');
+    if (chapter < 8) await next.click();
+    else assert.equal(await next.count(), 0);
+  }
+  assert.deepEqual(problems, []);
+  await context.close();
+}
+
+export const tests = {};
+for (const lang of ['zh', 'en']) {
+  for (const [theme, size] of [
+    ['light', 'desktop'],
+    ['dark', 'phone'],
+  ]) {
+    tests[`the course from end to end, ${lang}, ${theme}, ${size}`] = (world) => read(world, { lang, theme, size });
+  }
+}
+
+tests['each lesson leads to its chapters, and a chapter back to its lesson'] = async ({ launched, url }) => {
+  const { page, context, problems } = await open(launched, url, { lang: 'en' });
+  const wanted = { tokens: [1], textbooks: [2], teacher: [3, 4], work: [5, 7], scorecard: [6], inside: [8] };
+  for (const [lesson, chapters] of Object.entries(wanted)) {
+    await visit(page, lesson);
+    const links = await page.locator('main header .lead a').evaluateAll((all) => all.map((a) => a.getAttribute('href')));
+    assert.deepEqual(links, chapters.map((n) => `#/course/${n}`), lesson);
+    for (const n of chapters) {
+      await page.evaluate((to) => (location.hash = to), `#/course/${n}`);
+      await page.locator(`main a.button[href="#/${lesson}"]`).waitFor();
     }
-    await page.getByText('seconds', { exact: true }).click();
-    assert.ok((await page.locator('.prompts button').count()) > 0, 'samples by prompt');
-    assert.deepEqual(problems, []);
-    await context.close();
-  },
-  async 'the report card has a mark for each subject'({ launched, url }) {
-    const { page, context, problems } = await open(launched, url, { lang: 'en' });
-    await visit(page, 'scorecard');
-    const report = await ask(page, url, '/api/report');
-    await page.getByTestId('scores').waitFor();
-    assert.equal(await page.getByTestId('scores').locator('li').count(), Object.keys(report.scores).length);
-    assert.deepEqual(problems, []);
-    await context.close();
-  },
+  }
+  await visit(page, 'school');
+  await page.getByRole('link', { name: 'The course in eight chapters' }).click();
+  await page.locator('.chapters').waitFor();
+  assert.deepEqual(problems, []);
+  await context.close();
+};
+
+tests['a chapter follows the language, and its links lead to chapters'] = async ({ launched, url }) => {
+  const { page, context, problems } = await open(launched, url, { lang: 'en' });
+  await visit(page, 'course/5');
+  assert.equal(await page.locator('h1').innerText(), 'Fine-tuning');
+  await page.getByRole('button', { name: '切换到中文' }).click();
+  assert.equal(await page.locator('h1').innerText(), '微调');
+  await visit(page, 'course/6');
+  await page.locator('.prose a[href="#/course/2"]').first().click();
+  await page.waitForFunction(() => document.querySelector('h1')?.textContent === '课本');
+  await visit(page, 'course/99');
+  await page.getByText('没有第99章。').waitFor();
+  assert.equal(await page.locator('.chapters li').count(), 8);
+  assert.deepEqual(problems, []);
+  await context.close();
+};
+
+tests['the keyboard alone reads a chapter: a command is copied, long output is scrolled'] = async ({ launched, url }) => {
+  const { page, context, problems } = await open(launched, url, { lang: 'en', size: 'phone' });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await visit(page, 'course/8');
+  await page.locator('#title').focus();
+  const reached = async (test) => {
+    for (let i = 0; i < 40; i += 1) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(test)) return true;
+    }
+    return false;
+  };
+  assert.ok(await reached(() => document.activeElement?.matches('.sh button')), 'the first command can be copied');
+  await page.keyboard.press('Enter');
+  await page.getByText('Copied').first().waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^shuyuan explain/);
+  assert.ok(await reached(() => document.activeElement?.matches('pre') && document.activeElement.scrollWidth > document.activeElement.clientWidth));
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction(() => document.activeElement.scrollLeft > 0);
+  assert.deepEqual(problems, []);
+  await context.close();
 };

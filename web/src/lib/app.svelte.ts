@@ -2,7 +2,7 @@
 import { getStatus } from './api';
 import type { Lang, Status } from './types';
 
-export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'scorecard'] as const;
+export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'scorecard', 'course'] as const;
 export type Page = (typeof PAGES)[number];
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -31,7 +31,7 @@ class App {
   lang = $state<Lang>('en');
   theme = $state<Theme>('system');
   page = $state<Page>('school');
-  /** What comes after the page in the address: #/work/translate. */
+  /** What comes after the page in the address: #/work/translate, #/course/3. */
   part = $state('');
   status = $state.raw<Status | null>(null);
   statusError = $state.raw<unknown>(null);

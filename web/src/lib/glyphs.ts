@@ -9,7 +9,8 @@ export const GLYPHS: Record<Page, string> = {
   inside: '观',
   work: '业',
   scorecard: '榜',
+  course: '讲',
 };
 
-/** Chinese numerals for the lessons' numbers. */
-export const NUMERALS = ['一', '二', '三', '四', '五', '六', '七'];
+/** Chinese numerals for the numbers of lessons and chapters. */
+export const NUMERALS = ['一', '二', '三', '四', '五', '六', '七', '八'];

@@ -28,6 +28,7 @@ export const en = {
   'page.inside': 'Inside',
   'page.work': 'Work',
   'page.scorecard': 'Report card',
+  'page.course': 'Course',
   'short.school': 'School',
   'short.textbooks': 'Books',
   'short.tokens': 'Tokens',
@@ -35,6 +36,7 @@ export const en = {
   'short.inside': 'Inside',
   'short.work': 'Work',
   'short.scorecard': 'Marks',
+  'short.course': 'Course',
   'lead.school':
     'Like any pupil, a model first needs a school: this machine is the building, its processor the classroom, its memory the desks.',
   'lead.textbooks':
@@ -49,6 +51,19 @@ export const en = {
     'School is over and work begins: it chats, translates, sums up and answers, with the very weights you watched being made.',
   'lead.scorecard':
     'Each question is about a combination that the books never contained, so the marks measure reading and reasoning, not memory.',
+  'lead.course':
+    'Eight short chapters on how a language model is made, from what a token is to what a layer adds. Each has commands to type; what they do to the model here is on the pages of this book.',
+
+  'course.chapter': 'Chapter {n}',
+  'course.next': 'Next chapter',
+  'course.previous': 'Chapter before',
+  'course.all': 'All chapters',
+  'course.read': 'To read',
+  'course.whole': 'The course in eight chapters',
+  'course.see': 'See it at work: {page}',
+  'course.type': 'Type',
+  'course.printed': 'Printed',
+  'course.missing': 'There is no chapter {n}.',
 
   'school.machine': 'The building',
   'school.cpu': 'Processor',
