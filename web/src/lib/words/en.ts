@@ -56,7 +56,7 @@ export const en = {
 
   'course.chapter': 'Chapter {n}',
   'course.next': 'Next chapter',
-  'course.previous': 'Chapter before',
+  'course.previous': 'Previous chapter',
   'course.all': 'All chapters',
   'course.read': 'To read',
   'course.whole': 'The course in eight chapters',
