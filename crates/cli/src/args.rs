@@ -72,6 +72,12 @@ enum Verb {
         verb: inspect::ModelVerb,
     },
     Runs(inspect::Runs),
+    /// How fast this machine is at it
+    #[command(after_help = "Example:\n  shuyuan bench train --batch 8 --seq 512 --steps 7 --json")]
+    Bench {
+        #[command(subcommand)]
+        verb: bench::Verb,
+    },
 }
 
 /// Reads the command line; ends the program where it is no command, or asks for help.
@@ -112,6 +118,7 @@ impl CommandLine {
             Verb::Serve(verb) => verb.run(global),
             Verb::Model { verb } => verb.run(global),
             Verb::Runs(verb) => verb.run(global),
+            Verb::Bench { verb } => verb.run(global),
         }
     }
 }

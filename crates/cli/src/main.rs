@@ -4,6 +4,7 @@
 //! failed, and standard error says why; 2: the command is not one; 130: Ctrl-C.
 
 mod args;
+mod bench;
 mod chat;
 mod corpus;
 mod doctor;

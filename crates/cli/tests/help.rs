@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "",
     "quickstart",
     "doctor",
@@ -31,6 +31,8 @@ const VERBS: [&str; 24] = [
     "model",
     "model info",
     "runs",
+    "bench",
+    "bench train",
 ];
 
 #[test]

@@ -87,6 +87,36 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads the shape alone from the `config.json` of any decoder of this kind, with Qwen3's parts in it: for planning
+    /// and timing, not for weights.
+    ///
+    /// # Errors
+    /// If it is not JSON, a size is missing, or no model of the shape can exist.
+    pub fn shape(text: &str) -> Result<Self, ModelError> {
+        let mut value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| ModelError::Config(format!("not JSON: {error}")))?;
+        let number = |key: &str| value.get(key).and_then(serde_json::Value::as_u64);
+        let heads = number("num_attention_heads");
+        let head_dim = number("hidden_size").zip(heads).map(|(hidden, heads)| hidden / heads.max(1));
+        let missing: Vec<_> = [
+            ("head_dim", head_dim),
+            ("num_key_value_heads", heads),
+            ("max_position_embeddings", Some(2048)),
+        ]
+        .into_iter()
+        .filter(|(key, _)| number(key).is_none())
+        .collect();
+        for (key, default) in missing {
+            if let Some(default) = default {
+                value[key] = default.into();
+            }
+        }
+        let config: Self =
+            serde_json::from_value(value).map_err(|error| ModelError::Config(error.to_string()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
     /// The `config.json` that transformers opens as `Qwen3ForCausalLM`.
     pub fn to_json(&self) -> String {
         let mut value = serde_json::json!({

@@ -1,5 +1,8 @@
 //! What this machine has.
 
+use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
+use std::time::Instant;
+
 /// The processor and memory of this machine.
 #[derive(Clone, Debug)]
 pub struct Hardware {
@@ -30,6 +33,20 @@ impl Hardware {
             features: features(),
         }
     }
+}
+
+/// GFLOP/s of one large product of bf16 numbers on all threads, the best of some: what training can reach at most.
+pub fn matmul_peak() -> f64 {
+    const SIDE: usize = 1024;
+    let numbers: Vec<f32> = (0..SIDE * SIDE).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();
+    let mut out = vec![0.0; SIDE * SIDE];
+    let a = Mat::new(&numbers, SIDE, SIDE);
+    let seconds = (0..12).map(|_| {
+        let started = Instant::now();
+        matmul(a, a.t(), MatMut::new(&mut out, SIDE, SIDE), false, Precision::Bf16);
+        started.elapsed().as_secs_f64()
+    });
+    2.0 * (SIDE * SIDE * SIDE) as f64 / seconds.fold(f64::INFINITY, f64::min) / 1e9
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -3,6 +3,7 @@
 //! Recipe + data in, checkpoints and metrics out. Never imports the engine or the evaluation: who wants to see the
 //! model of the moment is called through [`Observer`].
 
+mod bench;
 mod checkpoint;
 mod curve;
 mod data;
@@ -16,6 +17,7 @@ mod schedule;
 mod trainer;
 mod validation;
 
+pub use bench::{Bench, Timing};
 pub use data::Data;
 pub use error::TrainError;
 pub use optimizer::Optimizer;

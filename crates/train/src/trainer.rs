@@ -192,7 +192,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
 }
 
 /// Loss and gradients of one step's batches, as if they were one batch.
-fn teach(
+pub(crate) fn teach(
     model: &Qwen3ForCausalLM,
     recipe: &Recipe,
     batches: &[Batch],

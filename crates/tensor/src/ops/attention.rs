@@ -1,5 +1,6 @@
 //! Attention: within a batch, with gradients; or of new tokens to a cache, without.
 
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -173,6 +174,7 @@ pub(super) fn forward(
     k_norm: &FlexTensor,
     args: &AttentionArgs,
 ) -> (FlexTensor, Vec<f32>) {
+    let _span = span("attention forward");
     let (out, _, lse) = attend(qkv, q_norm, k_norm, args);
     (tensor(out, out_dims(args)), lse)
 }
@@ -246,6 +248,7 @@ impl Backward<Flex, 3> for AttentionBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("attention backward");
         let dout = grads.consume::<Flex>(&ops.node);
         let State { qkv, q_norm, k_norm, heads, out, lse, args } = ops.state;
         let shape = args.shape;

@@ -1,5 +1,6 @@
 //! Rows of a table, by id.
 
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -12,6 +13,7 @@ use shuyuan_kernels as kernels;
 use std::sync::Arc;
 
 pub(super) fn forward(weight: &FlexTensor, ids: &[u32]) -> FlexTensor {
+    let _span = span("embedding forward");
     let [_, c] = dims(weight);
     let mut y = vec![0.0; ids.len() * c];
     kernels::embedding(&slice(weight), ids, &mut y);
@@ -31,6 +33,7 @@ impl Backward<Flex, 1> for EmbeddingBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("embedding backward");
         let dy = grads.consume::<Flex>(&ops.node);
         let [Some(weight)] = ops.parents else { return };
         let [v, c] = ops.state.dims;

@@ -1,5 +1,6 @@
 //! A projection back into the residual stream.
 
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -16,6 +17,7 @@ pub(super) fn forward(
     residual: &FlexTensor,
     precision: Precision,
 ) -> FlexTensor {
+    let _span = span("linear_residual forward");
     let ([n, i], [o, _]) = (dims(x), dims(weight));
     let mut y = slice(residual).to_vec();
     let (x, weight) = (slice(x), slice(weight));
@@ -37,6 +39,7 @@ impl Backward<Flex, 3> for LinearResidualBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("linear_residual backward");
         let dy = grads.consume::<Flex>(&ops.node);
         let State { x, weight, precision } = ops.state;
         let ([n, i], [o, _]) = (dims(&x), dims(&weight));

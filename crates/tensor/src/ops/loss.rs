@@ -1,6 +1,7 @@
 //! The end of the decoder: final norm, output layer, cross-entropy.
 
 use super::norm_qkv::normed;
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -43,6 +44,7 @@ pub(super) fn forward(
     args: &LossArgs,
     with_grads: bool,
 ) -> (FlexTensor, Option<LossGrads>) {
+    let _span = span("loss forward");
     let ([n, c], [v, _]) = (dims(x), dims(head));
     assert!(args.targets.len() == n, "loss: {} targets for {n} positions", args.targets.len());
     let (y, rstd) = normed(x, norm, args.eps);
@@ -100,6 +102,7 @@ impl Backward<Flex, 3> for LossBackward {
     type State = LossGrads;
 
     fn backward(self, ops: Ops<LossGrads, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("loss backward");
         let scale = slice(&grads.consume::<Flex>(&ops.node))[0];
         let LossGrads { dx, dnorm, dhead } = ops.state;
         for (node, mut grad) in ops.parents.into_iter().zip([dx, dnorm, dhead]) {

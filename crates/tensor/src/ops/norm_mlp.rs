@@ -1,6 +1,7 @@
 //! The feed-forward part of a layer: RMSNorm, SwiGLU, and back into the residual stream.
 
 use super::norm_qkv::normed;
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -19,6 +20,7 @@ pub(super) fn forward(
     eps: f32,
     precision: Precision,
 ) -> (FlexTensor, Vec<f32>, Vec<f32>) {
+    let _span = span("norm_mlp forward");
     let ([n, c], [i, _]) = (dims(x), dims(gate));
     let (y, rstd) = normed(x, norm, eps);
     let mut gate_up = vec![0.0; n * 2 * i];
@@ -57,6 +59,7 @@ impl Backward<Flex, 5> for NormMlpBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("norm_mlp backward");
         let dout = grads.consume::<Flex>(&ops.node);
         let State { x, norm, weights: [gate, up, down], rstd, gate_up, eps, precision } = ops.state;
         let ([n, c], [i, _]) = (dims(&x), dims(&gate));

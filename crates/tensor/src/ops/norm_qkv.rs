@@ -1,5 +1,6 @@
 //! RMSNorm and the projections to queries, keys and values.
 
+use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -18,6 +19,7 @@ pub(super) fn forward(
     eps: f32,
     precision: Precision,
 ) -> (FlexTensor, Vec<f32>) {
+    let _span = span("norm_qkv forward");
     let [n, c] = dims(x);
     let (y, rstd) = normed(x, norm, eps);
     let width: usize = weights.iter().map(|w| dims::<2>(w)[0]).sum();
@@ -56,6 +58,7 @@ impl Backward<Flex, 5> for NormQkvBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 5>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let _span = span("norm_qkv backward");
         let dout = grads.consume::<Flex>(&ops.node);
         let State { x, norm, weights, rstd, eps, precision } = ops.state;
         let ([n, c], [_, width]) = (dims(&x), dims(&dout));

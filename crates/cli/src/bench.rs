@@ -1,0 +1,151 @@
+//! `bench`: the same step as a run takes, on the clock.
+
+use crate::args::{Global, count};
+use crate::out::{self, say};
+use crate::style::{BOLD, RESET, grouped};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use shuyuan_model::Config;
+use shuyuan_tensor::{Hardware, matmul_peak};
+use shuyuan_train::{Bench, OptimizerKind, Recipe};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Train(Train),
+}
+
+impl Verb {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let Self::Train(verb) = self;
+        verb.run(global)
+    }
+}
+
+/// How fast a training step is
+///
+/// Random text, one batch again and again. Says tokens per second of the median step, the arithmetic done, its share of
+/// what this machine multiplies at best, and which operation takes how much of the time. bench/train.sh runs it in turn
+/// with PyTorch.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  shuyuan bench train --batch 8 --seq 512\n  shuyuan bench train --config config.json --optimizer adamw --json"
+)]
+pub(crate) struct Train {
+    /// A config.json with Hugging Face's names [default: the quickstart's model]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Rows of a step
+    #[arg(long, value_name = "B", default_value = "8", value_parser = count)]
+    batch: usize,
+    /// Tokens of a row
+    #[arg(long, value_name = "T", default_value = "512", value_parser = count)]
+    seq: usize,
+    /// Steps on the clock
+    #[arg(long, value_name = "N", default_value = "7", value_parser = count)]
+    steps: usize,
+    /// Steps before it
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
+    warmup: usize,
+    /// What turns the gradients of matrices into steps
+    #[arg(long, default_value = "muon")]
+    optimizer: Kind,
+    /// What products are multiplied in
+    #[arg(long, default_value = "bf16")]
+    precision: Precision,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// As the recipes do
+    Muon,
+    /// The plain step
+    Adamw,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Precision {
+    Bf16,
+    F32,
+}
+
+/// Of the quickstart.
+const VOCABULARY: usize = 4096;
+
+impl Train {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let mut config = match &self.config {
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+                Config::shape(&text).with_context(|| format!("{}", path.display()))?
+            }
+            None => Recipe::quickstart().config(VOCABULARY),
+        };
+        config.max_position_embeddings = config.max_position_embeddings.max(self.seq);
+        let bench = Bench {
+            config,
+            batch: self.batch,
+            tokens: self.seq,
+            steps: self.steps,
+            warmup: self.warmup,
+            optimizer: match self.optimizer {
+                Kind::Muon => OptimizerKind::Muon,
+                Kind::Adamw => OptimizerKind::AdamW,
+            },
+            precision: match self.precision {
+                Precision::Bf16 => "bf16".into(),
+                Precision::F32 => "f32".into(),
+            },
+        };
+        let timing = bench.run(1)?;
+        let rss = peak_rss_mib();
+        let peak = matmul_peak();
+        let share = timing.gflop_per_s / peak;
+        if global.json {
+            let mut value = serde_json::to_value(&timing)?;
+            let also = json!({
+                "bench": "train", "batch": self.batch, "seq": self.seq, "steps": self.steps,
+                "optimizer": format!("{:?}", self.optimizer).to_lowercase(), "precision": bench.precision,
+                "threads": Hardware::detect().cores, "peak_rss_mib": rss, "matmul_gflop_per_s": peak,
+                "share_of_peak": share, "cpu": Hardware::detect().cpu,
+            });
+            if let (Some(value), Some(also)) = (value.as_object_mut(), also.as_object()) {
+                value.extend(also.clone());
+            }
+            return out::json(&value);
+        }
+        say!(
+            "{BOLD}{}{RESET} tokens/s ({} to {}), {:.0} GFLOP/s, {:.0} % of the {peak:.0} of a large product",
+            grouped(timing.tokens_per_s as u64),
+            grouped(timing.tokens_per_s_worst as u64),
+            grouped(timing.tokens_per_s_best as u64),
+            timing.gflop_per_s,
+            100.0 * share
+        )?;
+        let ms = |name| timing.ms.get(name).copied().unwrap_or_default();
+        say!(
+            "{:.1} ms a step: loss and gradients {:.1}, optimizer {:.1}",
+            ms("step"),
+            ms("loss and gradients"),
+            ms("optimizer")
+        )?;
+        let mut shares: Vec<_> = timing.shares.iter().collect();
+        shares.sort_by(|a, b| b.1.total_cmp(a.1));
+        for (name, share) in shares {
+            say!("  {:>5.1} %  {name}", 100.0 * share)?;
+        }
+        if let Some(rss) = rss {
+            say!("{rss} MiB at most")?;
+        }
+        Ok(())
+    }
+}
+
+/// The most memory that this process ever held, where the system tells.
+fn peak_rss_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib / 1024)
+}

@@ -1,0 +1,178 @@
+//! How fast a step is: random ids, the trainer's own step, the clock.
+
+use crate::grads::Grads;
+use crate::trainer::teach;
+use crate::{Optimizer, OptimizerKind, OptimizerRecipe, Recipe, TrainError};
+use serde::Serialize;
+use shuyuan_corpus::Batch;
+use shuyuan_model::{Config, Qwen3ForCausalLM};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// What to time.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The model's shape.
+    pub config: Config,
+    /// B: rows of a step.
+    pub batch: usize,
+    /// T: tokens of a row.
+    pub tokens: usize,
+    /// Steps on the clock.
+    pub steps: usize,
+    /// Steps before it.
+    pub warmup: usize,
+    /// For the matrices; the rest is always taught by AdamW.
+    pub optimizer: OptimizerKind,
+    /// "bf16" or "f32".
+    pub precision: String,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timing {
+    /// Numbers in the model.
+    pub params: usize,
+    /// Of the median step.
+    pub tokens_per_s: f64,
+    /// Of the fastest step.
+    pub tokens_per_s_best: f64,
+    /// Of the slowest step.
+    pub tokens_per_s_worst: f64,
+    /// Milliseconds of the median step, and of its parts: "loss and gradients", "optimizer".
+    pub ms: BTreeMap<&'static str, f64>,
+    /// Arithmetic of the median step, counted as [`Config::flops_per_token`] does.
+    pub gflop_per_s: f64,
+    /// The part of all timed steps that each fused operation and the optimizer took; "rest" is what lies between.
+    pub shares: BTreeMap<&'static str, f64>,
+    /// Of the first step, near ln V.
+    pub first_loss: f64,
+    /// Of the last step, below it: the same batch is seen at every step.
+    pub last_loss: f64,
+}
+
+impl Bench {
+    /// Takes the steps.
+    ///
+    /// # Errors
+    /// A shape that cannot exist, a loss that is not finite.
+    pub fn run(&self, seed: u64) -> Result<Timing, TrainError> {
+        let mut recipe = Recipe::default();
+        recipe.train.precision.clone_from(&self.precision);
+        recipe.optimizer = OptimizerRecipe { kind: self.optimizer, ..recipe.optimizer };
+        if self.optimizer == OptimizerKind::AdamW {
+            let lr = 3e-4;
+            let o = &mut recipe.optimizer;
+            (o.matrix_lr, o.embedding_lr, o.norm_lr, o.weight_decay) = (lr, lr, lr, 0.1);
+        }
+        let mut model = Qwen3ForCausalLM::init(&self.config, seed, &shuyuan_tensor::cpu_autodiff())?;
+        let batch = [self.random_batch(seed)];
+        let mut optimizer = Optimizer::new(recipe.optimizer.clone());
+        let mut grads = Grads::default();
+        let (mut steps, mut parts, mut losses) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
+        let mut one = |step: u64| {
+            let started = Instant::now();
+            let loss = rayon::scope(|_| teach(&model, &recipe, &batch, &mut grads))?;
+            let norm = grads.norm();
+            if !loss.is_finite() || !norm.is_finite() {
+                return Err(TrainError::NotFinite {
+                    step,
+                    loss,
+                    lr: recipe.optimizer.matrix_lr,
+                    tokens: vec![],
+                });
+            }
+            let taught = started.elapsed().as_secs_f64();
+            model = rayon::scope(|_| optimizer.step(model.clone(), &grads, norm, step, 1.0));
+            losses.push(loss);
+            Ok([started.elapsed().as_secs_f64(), taught])
+        };
+        for step in 1..=self.warmup {
+            one(step as u64)?;
+        }
+        let (done, times) = shuyuan_tensor::profile(|| -> Result<(), TrainError> {
+            for step in 1..=self.steps {
+                let [all, taught] = one((self.warmup + step) as u64)?;
+                steps.push(all);
+                parts[0].push(taught);
+                parts[1].push(all - taught);
+            }
+            Ok(())
+        });
+        done?;
+        let total: f64 = steps.iter().sum();
+        let mut shares: BTreeMap<&'static str, f64> =
+            times.into_iter().map(|(name, time)| (name, time.as_secs_f64() / total)).collect();
+        shares.insert("optimizer", parts[1].iter().sum::<f64>() / total);
+        shares.insert("rest", 1.0 - shares.values().sum::<f64>());
+        let tokens = (self.batch * self.tokens) as f64;
+        let step = median(&mut steps);
+        let ms = |part: &mut Vec<f64>| median(part) * 1e3;
+        Ok(Timing {
+            params: self.config.num_params(),
+            tokens_per_s: tokens / step,
+            tokens_per_s_best: tokens / steps[0],
+            tokens_per_s_worst: tokens / steps[steps.len() - 1],
+            gflop_per_s: self.config.flops_per_token(self.tokens) * tokens / step / 1e9,
+            ms: BTreeMap::from([
+                ("step", step * 1e3),
+                ("loss and gradients", ms(&mut parts[0])),
+                ("optimizer", ms(&mut parts[1])),
+            ]),
+            shares,
+            first_loss: losses[0],
+            last_loss: losses[losses.len() - 1],
+        })
+    }
+
+    /// One document a row, each id as likely as any other.
+    fn random_batch(&self, seed: u64) -> Batch {
+        let mut state = seed;
+        let mut id = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u32 % self.config.vocab_size as u32
+        };
+        let rows: Vec<Vec<u32>> =
+            (0..self.batch).map(|_| (0..=self.tokens).map(|_| id()).collect()).collect();
+        Batch {
+            batch: self.batch,
+            tokens: self.tokens,
+            inputs: rows.iter().flat_map(|row| &row[..self.tokens]).copied().collect(),
+            targets: rows.iter().flat_map(|row| &row[1..]).copied().collect(),
+            starts: vec![0; self.batch * self.tokens],
+        }
+    }
+}
+
+/// Sorts, and returns the one in the middle.
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_learn_the_batch_and_shares_are_whole() {
+        let config = Recipe::default().config(300);
+        for optimizer in [OptimizerKind::AdamW, OptimizerKind::Muon] {
+            let bench = Bench {
+                config: config.clone(),
+                batch: 2,
+                tokens: 33,
+                steps: 4,
+                warmup: 2,
+                optimizer,
+                precision: "bf16".into(),
+            };
+            let timing = bench.run(1).unwrap();
+            assert!((timing.first_loss - 300f64.ln()).abs() < 0.5, "{timing:?}");
+            assert!(timing.last_loss < timing.first_loss, "{timing:?}");
+            assert!((timing.shares.values().sum::<f64>() - 1.0).abs() < 1e-9, "{timing:?}");
+            assert!(timing.shares.values().all(|share| (0.0..1.0).contains(share)), "{timing:?}");
+            assert!(timing.shares.contains_key("attention backward"), "{timing:?}");
+        }
+    }
+}
