@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 )]
 pub(crate) struct Quickstart {
     /// Minutes of training
-    #[arg(long, default_value = "5", value_name = "N", value_parser = positive)]
+    #[arg(long, default_value = "5.5", value_name = "N", value_parser = positive)]
     minutes: f64,
     /// One's own text instead of the built-in corpus: files or folders
     #[arg(long, num_args = 1.., value_name = "PATH")]

@@ -161,7 +161,8 @@ fn optimizers() {
         let work = 5.0 * 2.0 * (2.0 * s * s * l + s * s * s);
         let n = rows * cols;
         time(&format!("muon_{rows}x{cols}"), work, "GFLOP/s", || {
-            muon(&mut x[..n], &grad[..n], &mut m[..n], rows, cols, 1e-3, 0.95, 0.1, 1.0);
+            let direction = muon_direction(&grad[..n], &mut m[..n], rows, cols, 0.95, 1.0);
+            muon_apply(&mut x[..n], &direction, rows, cols, 1e-3, 0.1);
         });
     }
 }

@@ -22,6 +22,6 @@ pub use attention::{
 pub use embedding::{embedding, embedding_backward};
 pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths, matmul_serial};
-pub use optim::{adamw, muon, sum_of_squares};
+pub use optim::{adamw, muon_apply, muon_direction, sum_of_squares};
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use swiglu::{swiglu, swiglu_backward};

@@ -98,14 +98,11 @@ impl Config {
         let number = |key: &str| value.get(key).and_then(serde_json::Value::as_u64);
         let heads = number("num_attention_heads");
         let head_dim = number("hidden_size").zip(heads).map(|(hidden, heads)| hidden / heads.max(1));
-        let missing: Vec<_> = [
-            ("head_dim", head_dim),
-            ("num_key_value_heads", heads),
-            ("max_position_embeddings", Some(2048)),
-        ]
-        .into_iter()
-        .filter(|(key, _)| number(key).is_none())
-        .collect();
+        let missing: Vec<_> =
+            [("head_dim", head_dim), ("num_key_value_heads", heads), ("max_position_embeddings", Some(2048))]
+                .into_iter()
+                .filter(|(key, _)| number(key).is_none())
+                .collect();
         for (key, default) in missing {
             if let Some(default) = default {
                 value[key] = default.into();

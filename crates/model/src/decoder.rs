@@ -155,7 +155,7 @@ impl Qwen3ForCausalLM {
     /// # Errors
     /// If the configuration cannot exist.
     pub fn init(config: &Config, seed: u64, device: &Device) -> Result<Self, ModelError> {
-        Ok(map_params(Self::zeros(config, device)?, &mut Fill { seed }))
+        Ok(map_params(Self::zeros(config, device)?, &mut Fill { seed, config }))
     }
 
     /// A model of this shape whose weights are still to come: zeros, norms at one.
@@ -255,18 +255,36 @@ impl Qwen3ForCausalLM {
         batch: usize,
         precision: Precision,
     ) -> Tensor<2> {
+        self.states_at(ids, starts, batch, precision, None)
+    }
+
+    /// [`Self::states`], of the positions `rows` alone if given, (R, C): the last layer gives up the others as soon as
+    /// attention has read them.
+    fn states_at(
+        &self,
+        ids: Arc<[u32]>,
+        starts: Arc<[u32]>,
+        batch: usize,
+        precision: Precision,
+        rows: Option<Arc<[u32]>>,
+    ) -> Tensor<2> {
         let tokens = ids.len() / batch.max(1);
         let args = self.attention_args(batch, tokens, tokens, starts, precision);
         let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids);
-        for layer in &self.model.layers {
+        let last = self.model.layers.len() - 1;
+        for (index, layer) in self.model.layers.iter().enumerate() {
             let qkv = layer.qkv(x.clone(), self.eps(), precision);
             let attn = &layer.self_attn;
-            let heads = shuyuan_tensor::attention(
+            let mut heads = shuyuan_tensor::attention(
                 qkv,
                 attn.q_norm.weight.val(),
                 attn.k_norm.weight.val(),
                 args.clone(),
             );
+            if let (Some(rows), true) = (&rows, index == last) {
+                heads = shuyuan_tensor::embedding(heads, rows.clone());
+                x = shuyuan_tensor::embedding(x, rows.clone());
+            }
             x = layer.add_attention(heads, x, precision);
             x = layer.add_mlp(x, self.eps(), precision);
         }
@@ -284,7 +302,12 @@ impl Qwen3ForCausalLM {
         count: f32,
         precision: Precision,
     ) -> Tensor<1> {
-        let x = self.states(ids, starts, batch, precision);
+        let asked = |position: &u32| targets[*position as usize] != u32::MAX;
+        let rows: Arc<[u32]> = (0..targets.len() as u32).filter(asked).collect();
+        // Of conversations only the answers are asked for; gathering a few rows costs less than it saves.
+        let few = !rows.is_empty() && rows.len() < targets.len() * 3 / 4;
+        let targets = if few { rows.iter().map(|&row| targets[row as usize]).collect() } else { targets };
+        let x = self.states_at(ids, starts, batch, precision, few.then_some(rows));
         let args = LossArgs { targets, count, eps: self.eps(), precision, per_token: None };
         shuyuan_tensor::loss(x, self.model.norm.weight.val(), self.head(), args)
     }

@@ -281,6 +281,38 @@ fn packed_documents_are_as_if_alone() {
     }
 }
 
+/// Where few positions have a target, the last layer goes on with those alone: every fourth and the others together
+/// are the whole.
+#[test]
+fn gradients_of_few_targets_and_of_the_rest_add_up() {
+    for golden in goldens() {
+        let model = shuyuan_model::load(&golden.dir, &cpu_autodiff()).unwrap();
+        let (batch, rows) = (&golden.recorded.batches[0], golden.recorded.batch);
+        let (whole_loss, whole) = step(&model, batch, zeros(batch), rows, F32);
+        let mut loss = 0.0;
+        let mut sum: BTreeMap<String, Vec<f32>> = BTreeMap::new();
+        for few in [true, false] {
+            let kept = |(i, target): (usize, &i64)| if (i % 4 == 0) == few { *target } else { -100 };
+            let part = Batch {
+                ids: batch.ids.clone(),
+                targets: batch.targets.iter().enumerate().map(kept).collect(),
+            };
+            let share = part.count() / batch.count();
+            let (part_loss, grads) = step(&model, &part, zeros(&part), rows, F32);
+            loss += part_loss * share;
+            for (name, grad) in grads {
+                let sum = sum.entry(name).or_insert_with(|| vec![0.0; grad.len()]);
+                sum.iter_mut().zip(&grad).for_each(|(sum, g)| *sum += g * share);
+            }
+        }
+        assert!((whole_loss - loss).abs() < 1e-5, "whole {whole_loss}, parts {loss}");
+        for (name, grad) in &whole {
+            let off = worst(grad, &sum[name]) / largest(grad);
+            assert!(off < 1e-5, "{}: gradient of {name} off by {off:.1e}", golden.variant);
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_named() {
     let model = Golden::read("tied").model();

@@ -184,7 +184,7 @@ fn training_is_what_its_definition_says() {
             break;
         };
         let bytes = [tokens[pair.0 as usize].clone(), tokens[pair.1 as usize].clone()].concat();
-        if tokens.contains(&bytes) {
+        if tokens.contains(&bytes) || glued(&bytes) {
             forbidden.insert(pair);
             continue;
         }
@@ -203,4 +203,28 @@ fn training_is_what_its_definition_says() {
         }
     }
     assert_eq!(trained(&text, 256 + 300 + 3).merges(), expected);
+}
+
+/// A mark, then the first byte of a Chinese character.
+fn glued(token: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(token);
+    let Some(first) = text.chars().next() else { return false };
+    let mark = !first.is_alphanumeric() && !first.is_whitespace() && first != char::REPLACEMENT_CHARACTER;
+    mark && token.get(first.len_utf8()).is_some_and(|byte| (0xe4..=0xe9).contains(byte))
+}
+
+#[test]
+fn no_token_glues_a_mark_to_the_chinese_after_it() {
+    let text =
+        "他来了。他走了，他又来了。“他”说：“他不来。”（他）Tom said: \"Tom, (Tom) is here.\"\n".repeat(200);
+    let tokenizer = trained(&text, 400);
+    let glued: Vec<String> = (0..tokenizer.vocab_size() as u32)
+        .filter(|&id| glued(tokenizer.token_bytes(id)))
+        .map(|id| tokenizer.decode(&[id]))
+        .collect();
+    assert_eq!(glued, Vec::<String>::new());
+    let he = tokenizer.encode("他");
+    for around in ["。他", "，他", "“他"] {
+        assert!(tokenizer.encode(around).ends_with(&he), "{around}");
+    }
 }

@@ -3,8 +3,9 @@
 use crate::grads::Grads;
 use crate::{OptimizerKind, OptimizerRecipe, TrainError};
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use shuyuan_kernels::{adamw, muon};
+use shuyuan_kernels::{adamw, muon_apply, muon_direction};
 use shuyuan_model::{ParamMapper, Qwen3ForCausalLM, map_params};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,11 +49,39 @@ impl Optimizer {
         factor: f64,
     ) -> Qwen3ForCausalLM {
         let clip = self.recipe.clip;
-        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 };
-        map_params(
-            model,
-            &mut Step { optimizer: self, grads, step, factor: factor as f32, scale: scale as f32 },
-        )
+        let scale = if clip > 0.0 && norm > clip { clip / norm } else { 1.0 } as f32;
+        let directions = self.directions(&model, grads, step, scale);
+        let factor = factor as f32;
+        map_params(model, &mut Step { optimizer: self, directions, grads, step, factor, scale })
+    }
+
+    /// Where Muon takes the matrices of the layers, each worked out by one thread.
+    fn directions(
+        &mut self,
+        model: &Qwen3ForCausalLM,
+        grads: &Grads,
+        step: u64,
+        scale: f32,
+    ) -> BTreeMap<String, Vec<f32>> {
+        if self.recipe.kind != OptimizerKind::Muon {
+            return BTreeMap::new();
+        }
+        // Nesterov's momentum rises as the run finds its way.
+        let momentum = 0.85 + (self.recipe.momentum as f32 - 0.85) * (step as f32 / 300.0).min(1.0);
+        let tensors = model.config().tensors().into_iter();
+        let matrices: BTreeMap<String, Vec<usize>> =
+            tensors.filter(|(name, shape)| group(name, shape.len()) == Group::Matrix).collect();
+        for (name, shape) in &matrices {
+            self.moments.entry(name.clone()).or_default()[0].resize(shape.iter().product(), 0.0);
+        }
+        let moments = self.moments.iter_mut();
+        let work: Vec<_> = moments
+            .filter_map(|(name, [m, _])| matrices.get(name).map(|shape| (name, m, shape[0], shape[1])))
+            .collect();
+        let direction = |(name, m, rows, cols): (&String, &mut Vec<f32>, usize, usize)| {
+            (name.clone(), muon_direction(grads.get(name), m, rows, cols, momentum, scale))
+        };
+        work.into_par_iter().with_max_len(1).map(direction).collect()
     }
 
     /// Writes the memory into `path`.
@@ -103,6 +132,7 @@ impl Optimizer {
 
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
+    directions: BTreeMap<String, Vec<f32>>,
     grads: &'a Grads,
     step: u64,
     factor: f32,
@@ -121,18 +151,17 @@ impl ParamMapper for Step<'_> {
         };
         let lr = lr as f32 * self.factor;
         let decay = if group == Group::Matrix { recipe.weight_decay as f32 } else { 0.0 };
-        let [m, v] = self.optimizer.moments.entry(name.to_string()).or_default();
-        m.resize(grad.len(), 0.0);
+        if let Some(direction) = self.directions.remove(name) {
+            return shuyuan_tensor::update(value, |param| {
+                muon_apply(param, &direction, dims[0], dims[D - 1], lr, decay);
+            });
+        }
+        let moments = self.optimizer.moments.entry(name.to_string()).or_default();
+        moments.iter_mut().for_each(|moment| moment.resize(grad.len(), 0.0));
+        let [m, v] = moments;
+        let [beta1, beta2] = recipe.betas.map(|beta| beta as f32);
         shuyuan_tensor::update(value, |param| {
-            if group == Group::Matrix && recipe.kind == OptimizerKind::Muon {
-                // Nesterov's momentum rises as the run finds its way.
-                let momentum = 0.85 + (recipe.momentum as f32 - 0.85) * (self.step as f32 / 300.0).min(1.0);
-                muon(param, grad, m, dims[0], dims[D - 1], lr, momentum, decay, self.scale);
-            } else {
-                v.resize(grad.len(), 0.0);
-                let [beta1, beta2] = recipe.betas.map(|beta| beta as f32);
-                adamw(param, grad, m, v, lr, beta1, beta2, ADAM_EPS, decay, self.step, self.scale);
-            }
+            adamw(param, grad, m, v, lr, beta1, beta2, ADAM_EPS, decay, self.step, self.scale);
         })
     }
 }

@@ -33,9 +33,9 @@ const VOCAB_SIZE: usize = 4096;
 const TOKENIZER_BYTES: u64 = 16 << 20;
 /// Documents of the world: more than minutes of training can read.
 const DOCUMENTS: u64 = 200_000;
-const CHATS: u64 = 60_000;
+const LESSONS: u64 = 150_000;
 /// Of the minutes; the rest is fine-tuning.
-const PRETRAINING: f64 = 0.4;
+const PRETRAINING: f64 = 0.2;
 
 /// Runs every stage that has not been done yet; the model is then `academy.live()` and lies in `HOME/models/academy`.
 ///
@@ -54,7 +54,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
     let (all, chats) = (source.join("world.jsonl"), source.join("chats.jsonl"));
     if built_in && !(all.exists() && chats.exists()) {
         world::write_file(options.seed, DOCUMENTS, Split::Train, world::Kind::All, &all)?;
-        world::write_file(options.seed + 1, CHATS, Split::Train, world::Kind::Chats, &chats)?;
+        world::write_file(options.seed + 1, LESSONS, Split::Train, world::Kind::Lessons, &chats)?;
     }
     let inputs = if built_in { vec![all] } else { options.inputs.clone() };
 

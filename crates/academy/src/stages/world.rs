@@ -11,8 +11,10 @@ use std::path::Path;
 pub enum Kind {
     /// All of them.
     All,
-    /// Only conversations, for fine-tuning.
+    /// Only conversations.
     Chats,
+    /// For fine-tuning: conversations, and every eighth of the other texts, so that telling is not forgotten.
+    Lessons,
 }
 
 /// Writes `docs` documents of the world as JSON lines to `out`.
@@ -26,7 +28,12 @@ pub fn write(seed: u64, docs: u64, split: Split, kind: Kind, out: &mut dyn Write
     while written < docs {
         let document = world.document(split, index);
         index += 1;
-        if kind == Kind::Chats && !matches!(document.example, Example::Chat { .. }) {
+        let wanted = match kind {
+            Kind::All => true,
+            Kind::Chats => matches!(document.example, Example::Chat { .. }),
+            Kind::Lessons => matches!(document.example, Example::Chat { .. }) || index % 8 == 0,
+        };
+        if !wanted {
             continue;
         }
         serde_json::to_writer(&mut out, &document.example).context("writing the world")?;

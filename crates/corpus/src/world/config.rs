@@ -14,9 +14,11 @@ pub struct WorldConfig {
     pub facts_min: usize,
     /// The most facts before a question about one of them; at most 6.
     pub facts_max: usize,
+    /// The most facts of which notes are taken; at most 6.
+    pub notes_max: usize,
     /// The share of such questions that ask for the subject (who ate tofu?) rather than the object.
     pub asks_who: f64,
-    /// The share of training documents with facts that ask a second question about them.
+    /// In training documents with facts, how likely each answer is to be followed by a question about another of them.
     pub second_question: f64,
     /// The share of second mentions in a row that are a pronoun.
     pub pronouns: f64,
@@ -39,8 +41,9 @@ impl Default for WorldConfig {
             zh: 0.5,
             facts_min: 2,
             facts_max: 3,
-            asks_who: 0.2,
-            second_question: 0.6,
+            notes_max: 5,
+            asks_who: 0.1,
+            second_question: 1.0,
             pronouns: 0.3,
             chains: 2,
             misleading: 0.0,
@@ -66,6 +69,7 @@ pub struct Mix {
     pub translation: f64,
     pub colour: f64,
     pub words: f64,
+    pub notes: f64,
 }
 
 impl Default for Mix {
@@ -73,21 +77,22 @@ impl Default for Mix {
         Self {
             story: 0.11,
             diary: 0.04,
-            one_fact: 0.16,
+            one_fact: 0.24,
             two_facts: 0.14,
-            sums: 0.13,
+            sums: 0.1,
             dialogue: 0.06,
-            summary: 0.08,
-            translation: 0.2,
+            summary: 0.06,
+            translation: 0.17,
             colour: 0.05,
             words: 0.03,
+            notes: 0.06,
         }
     }
 }
 
 impl Mix {
     /// The weights in the order of [`Trade::ALL`](super::Trade::ALL).
-    pub fn weights(&self) -> [f64; 10] {
+    pub fn weights(&self) -> [f64; 11] {
         [
             self.story,
             self.diary,
@@ -99,6 +104,7 @@ impl Mix {
             self.translation,
             self.colour,
             self.words,
+            self.notes,
         ]
     }
 }

@@ -19,6 +19,7 @@ mod floor;
 mod ground;
 mod items;
 mod lexicon;
+mod notes;
 mod one_fact;
 mod predicate;
 mod story;
@@ -90,11 +91,13 @@ pub enum Trade {
     Colour,
     /// What words mean, and how company decides it, as text or chat.
     Words,
+    /// Facts and notes of them, in the order asked for, as a chat.
+    Notes,
 }
 
 impl Trade {
     /// All trades, in the order of [`Mix`].
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Story,
         Self::Diary,
         Self::OneFact,
@@ -105,6 +108,7 @@ impl Trade {
         Self::Translation,
         Self::Colour,
         Self::Words,
+        Self::Notes,
     ];
 
     /// The trade's name in files and reports: "one_fact".
@@ -120,6 +124,7 @@ impl Trade {
             Self::Translation => "translation",
             Self::Colour => "colour",
             Self::Words => "words",
+            Self::Notes => "notes",
         }
     }
 }
@@ -222,6 +227,7 @@ impl World {
             Trade::Translation => translation::write(&mut cast),
             Trade::Colour => colour::write(&mut cast),
             Trade::Words => words::write(&mut cast),
+            Trade::Notes => notes::write(&mut cast, &self.config),
         };
         (cast, draft)
     }

@@ -44,13 +44,16 @@ pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
     }
     tell_all(cast, &facts, config.pronouns);
     cast.push("\n");
-    let first = cast.chooser.below(facts.len());
-    let (question, answer, alternatives) = asked(cast, &facts[first], config.asks_who);
+    let mut order: Vec<usize> = (0..facts.len()).collect();
+    cast.chooser.shuffle(&mut order);
+    let (question, answer, alternatives) = asked(cast, &facts[order[0]], config.asks_who);
     let mut draft = Draft::answered(cast.lang, question, answer, alternatives);
-    // In training alone, so that each item of the test split is one question.
-    if facts.len() > 1 && cast.split == Split::Train && cast.chooser.chance(config.second_question) {
-        let second = (first + 1 + cast.chooser.below(facts.len() - 1)) % facts.len();
-        let (question, answer, _) = asked(cast, &facts[second], config.asks_who);
+    for &next in &order[1..] {
+        // In training alone, so that each item of the test split is one question.
+        if cast.split == Split::Test || !cast.chooser.chance(config.second_question) {
+            break;
+        }
+        let (question, answer, _) = asked(cast, &facts[next], config.asks_who);
         draft.go_on(question, answer);
     }
     draft
@@ -96,7 +99,7 @@ pub(super) fn tell_all(cast: &mut Cast, facts: &[Fact], pronouns: f64) {
 }
 
 /// Several people did the same.
-fn same_deed(cast: &mut Cast, count: usize) -> Vec<Fact> {
+pub(super) fn same_deed(cast: &mut Cast, count: usize) -> Vec<Fact> {
     let predicate = cast.chooser.pick(&PERSONAL);
     let mut facts: Vec<Fact> = Vec::with_capacity(count);
     for _ in 0..count {
@@ -126,7 +129,7 @@ fn mixed_deeds(cast: &mut Cast, count: usize) -> Vec<Fact> {
 }
 
 /// Some animals, or some things, are somewhere.
-fn located(cast: &mut Cast, count: usize) -> Vec<Fact> {
+pub(super) fn located(cast: &mut Cast, count: usize) -> Vec<Fact> {
     let predicate = cast.chooser.pick(&LOCATED);
     let mut facts: Vec<Fact> = Vec::with_capacity(count);
     for _ in 0..count {
@@ -139,7 +142,7 @@ fn located(cast: &mut Cast, count: usize) -> Vec<Fact> {
 }
 
 /// Someone of whom nothing is told yet.
-fn someone(cast: &mut Cast, facts: &[Fact]) -> Id {
+pub(super) fn someone(cast: &mut Cast, facts: &[Fact]) -> Id {
     let people = range(Category::Person);
     let told = |id| facts.iter().any(|fact| fact.subject == id);
     cast.choose(people.clone(), |id| !told(id)).unwrap_or(people.start)

@@ -5,5 +5,5 @@ mod muon;
 mod sum_of_squares;
 
 pub use adamw::adamw;
-pub use muon::muon;
+pub use muon::{muon_apply, muon_direction};
 pub use sum_of_squares::sum_of_squares;

@@ -2,35 +2,39 @@
 
 use crate::optim::sum_of_squares;
 use crate::simd::{lanes, simd};
-use crate::{Mat, MatMut, Precision, matmul};
+use crate::{Mat, MatMut, Precision, matmul_serial};
 
-/// One Muon step in place on a (`rows`, `cols`) matrix: Nesterov momentum, five Newton–Schulz steps in bf16 on the
-/// smaller side, decoupled weight decay. The update is scaled by √max(1, rows / cols).
+/// The direction of one Muon step for a (`rows`, `cols`) matrix: Nesterov momentum, then five Newton–Schulz steps in bf16
+/// on the smaller side, by the calling thread alone. [`muon_apply`] takes the step.
 ///
-/// The gradient is multiplied by `grad_scale` first (clipping, averaging). `momentum_buf` is zeros before the first step. Panics if lengths disagree.
-/// Source: Keller Jordan, <https://kellerjordan.github.io/posts/muon/>.
-#[expect(clippy::too_many_arguments, reason = "three slices, two sizes, four settings")]
-pub fn muon(
-    param: &mut [f32],
+/// The gradient is multiplied by `grad_scale` first (clipping, averaging). `momentum_buf` is zeros before the first
+/// step. Panics if lengths disagree. Source: Keller Jordan, <https://kellerjordan.github.io/posts/muon/>.
+pub fn muon_direction(
     grad: &[f32],
     momentum_buf: &mut [f32],
     rows: usize,
     cols: usize,
-    lr: f32,
     momentum: f32,
-    weight_decay: f32,
     grad_scale: f32,
+) -> Vec<f32> {
+    assert!(grad.len() == rows * cols && momentum_buf.len() == grad.len(), "muon: lengths disagree");
+    let mut direction = vec![0.0; grad.len()];
+    average(grad, momentum_buf, &mut direction, grad_scale, momentum);
+    orthogonalise(&mut direction, rows, cols);
+    direction
+}
+
+/// Takes a step in place along `direction`, scaled by √max(1, rows / cols), with decoupled weight decay.
+pub fn muon_apply(
+    param: &mut [f32],
+    direction: &[f32],
+    rows: usize,
+    cols: usize,
+    lr: f32,
+    weight_decay: f32,
 ) {
-    assert!(
-        param.len() == rows * cols && grad.len() == param.len() && momentum_buf.len() == param.len(),
-        "muon: lengths disagree"
-    );
-    let mut update = vec![0.0; param.len()];
-    average(grad, momentum_buf, &mut update, grad_scale, momentum);
-    orthogonalise(&mut update, rows, cols);
-    let step = lr * (rows as f32 / cols as f32).max(1.0).sqrt();
-    let keep = 1.0 - lr * weight_decay;
-    apply(param, &update, keep, step);
+    assert!(param.len() == rows * cols && direction.len() == param.len(), "muon: lengths disagree");
+    apply(param, direction, 1.0 - lr * weight_decay, lr * (rows as f32 / cols as f32).max(1.0).sqrt());
 }
 
 simd! {
@@ -82,12 +86,12 @@ fn orthogonalise(x: &mut [f32], rows: usize, cols: usize) {
         old.copy_from_slice(x);
         let m = Mat::new(&old, rows, cols);
         let (left, right) = if tall { (m.t(), m) } else { (m, m.t()) };
-        matmul(left, right, MatMut::new(&mut gram, s, s), false, Precision::Bf16);
+        matmul_serial(left, right, MatMut::new(&mut gram, s, s), false, Precision::Bf16);
         let g = Mat::new(&gram, s, s);
-        matmul(g, g, MatMut::new(&mut poly, s, s), false, Precision::Bf16);
+        matmul_serial(g, g, MatMut::new(&mut poly, s, s), false, Precision::Bf16);
         combine(&gram, &mut poly, s, COEFFICIENTS);
         let p = Mat::new(&poly, s, s);
         let (left, right) = if tall { (m, p) } else { (p, m) };
-        matmul(left, right, MatMut::new(x, rows, cols), false, Precision::Bf16);
+        matmul_serial(left, right, MatMut::new(x, rows, cols), false, Precision::Bf16);
     }
 }

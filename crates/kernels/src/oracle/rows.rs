@@ -193,7 +193,8 @@ fn muon_moves_by_a_nearly_orthogonal_matrix() {
     for (rows, cols) in [(8, 20), (20, 8), (16, 16)] {
         let (mut x, mut buf) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
         let grad = numbers(rows * cols, 5);
-        muon(&mut x, &grad, &mut buf, rows, cols, 1.0, 0.95, 0.1, 1.0);
+        let direction = muon_direction(&grad, &mut buf, rows, cols, 0.95, 1.0);
+        muon_apply(&mut x, &direction, rows, cols, 1.0, 0.1);
         assert!(buf.iter().zip(&grad).all(|(b, g)| (b - 0.05 * g).abs() < 1e-6));
         let scale = (rows as f64 / cols as f64).max(1.0).sqrt();
         let x: Vec<f64> = x.iter().map(|&x| -f64::from(x) / scale).collect();
@@ -206,7 +207,8 @@ fn muon_moves_by_a_nearly_orthogonal_matrix() {
         assert!(along > 0.8 * wide(&grad).iter().map(|g| g * g).sum::<f64>().sqrt());
     }
     let (mut x, mut buf) = ([2.0; 4], [0.0; 4]);
-    muon(&mut x, &[0.0; 4], &mut buf, 2, 2, 0.5, 0.9, 0.1, 1.0);
+    let direction = muon_direction(&[0.0; 4], &mut buf, 2, 2, 0.9, 1.0);
+    muon_apply(&mut x, &direction, 2, 2, 0.5, 0.1);
     assert!(x.iter().all(|x| (x - 1.9).abs() < 1e-6));
 }
 
