@@ -51,13 +51,13 @@ mod tests {
 
     #[test]
     fn all_choices_of_a_context_are_scored_from_one_place() {
-        let text = "答案：猫，答案：猫，答案：猫 the cat the cat".to_string();
+        let text = "答案:cat，答案:cat，答案:cat the cat the cat".to_string();
         let tokenizer =
             train([Ok(text)], &TrainConfig::new(300), |_| ControlFlow::Continue(())).unwrap().tokenizer;
-        // ：猫 is one token, ：鸟 is not: the colon is scored with both.
-        let rows = of(&tokenizer, &[("答案：", "猫"), ("答案：", "鸟")]);
+        // :cat is one token, :bird is not: the colon is scored with both.
+        let rows = of(&tokenizer, &[("答案:", "cat"), ("答案:", "bird")]);
         let colon = tokenizer.decode(&rows[0].0[..rows[0].1]);
-        assert!(colon.len() < "答案：".len(), "{colon}");
+        assert!(colon.len() < "答案:".len(), "{colon}");
         assert_eq!(rows[0].1, rows[1].1);
         assert_eq!(rows[0].0[..rows[0].1], rows[1].0[..rows[1].1]);
         // What the choices have in common is scored too.

@@ -6,10 +6,10 @@ use burn::tensor::Tensor;
 /// Fills each tensor by its name: embeddings and output layer with deviation 0.02, projections with 1/√in, those back
 /// into the state with zeros, so that every layer starts as the identity. Norms stay at one.
 ///
-/// The first layer alone starts with a habit: its queries equal its keys, and it hands on what it finds. A state is
-/// most like itself and, by RoPE, like what stands near, so each token knows its neighbourhood from the first step, and
-/// later layers can look for a place by what stands around it. Without, a model of two million parameters did not learn in ten
-/// million tokens which of three people ate what; with it, in two million (docs/LOG.md, 2026-11-27). In the spirit of
+/// The first layer alone starts with a habit: its queries equal its keys, and it hands on what it finds. A state is most
+/// like itself, so each token looks at itself and at earlier places of the same word, sharply from the first step.
+/// Without, a model of two million parameters did not learn in ten million tokens which of three people ate what; with
+/// it, in three. What was tried, and that the reason is not fully known: docs/LOG.md, 2026-11-27. In the spirit of
 /// mimetic initialisation, <https://arxiv.org/abs/2305.09828>.
 pub(crate) struct Fill<'c> {
     pub(crate) seed: u64,

@@ -10,7 +10,6 @@ use rustc_hash::FxHashSet;
 
 use crate::error::{Error, Result};
 use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Special, Tokenizer, Vocabulary};
-use crate::unicode::{Class, class_at};
 use crate::word_counts::WordCounts;
 use crate::{TokenId, merger::Merger};
 
@@ -151,8 +150,7 @@ pub fn train(
         let Some((left, right, frequency)) = merger.most_frequent() else { break };
         let bytes = [tokens[left as usize].as_slice(), &tokens[right as usize]].concat();
         // The same bytes by another way: a second id for them could not be told apart in a vocabulary file.
-        let taken = known.contains(&bytes) || config.specials.iter().any(|s| s.as_bytes() == bytes);
-        if taken || glues(&bytes) {
+        if known.contains(&bytes) || config.specials.iter().any(|s| s.as_bytes() == bytes) {
             merger.forbid(left, right);
             continue;
         }
@@ -176,13 +174,4 @@ pub fn train(
     let byte_ids = std::array::from_fn(|b| b as TokenId);
     let vocabulary = Vocabulary { tokens, byte_ids, merges, merged, specials, nfc: false };
     Ok(Trained { tokenizer: Tokenizer::new(vocabulary), report })
-}
-
-/// Whether a token would glue a mark to the Chinese after it, as 。他 does: the split pattern leaves the mark on the word, and
-/// 他 would then be one token at the start of a sentence and another within. Left apart, a word is the same everywhere.
-fn glues(token: &[u8]) -> bool {
-    let (class, len) = class_at(token, 0);
-    // The first byte of U+4000 to U+9FFF; a token may end inside a character.
-    let starts_inside = token[0] & 0xc0 == 0x80;
-    !starts_inside && class == Class::Other && matches!(token.get(len), Some(0xe4..=0xe9))
 }

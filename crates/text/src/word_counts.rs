@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::split::{pieces, word_end};
+use crate::unicode::{Class, class_at};
 
 /// Texts are counted in batches of about this many bytes. Fixed, because what is forgotten depends on it.
 const BATCH: usize = 16 << 20;
@@ -132,7 +133,7 @@ fn count<'t>(parts: &[&'t str]) -> (Vec<Share<&'t [u8]>>, u64) {
         let bytes = part.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let mut end = word_end(bytes, at);
+            let mut end = mark_end(bytes, at).unwrap_or_else(|| word_end(bytes, at));
             if end - at > LONGEST {
                 end = at + LONGEST;
                 while !part.is_char_boundary(end) {
@@ -149,6 +150,14 @@ fn count<'t>(parts: &[&'t str]) -> (Vec<Share<&'t [u8]>>, u64) {
         }
     }
     (shares, words)
+}
+
+/// The end of a mark that stands before Chinese, as in 。他: the split pattern leaves it on the word, but they are counted
+/// apart, so that no token joins them and 他 is the same at the start of a sentence and within.
+pub(crate) fn mark_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let (class, len) = class_at(bytes, at);
+    // The first bytes of U+4000 to U+9FFF.
+    (class == Class::Other && matches!(bytes.get(at + len), Some(0xe4..=0xe9))).then_some(at + len)
 }
 
 fn shard_of(word: &[u8]) -> usize {

@@ -21,13 +21,13 @@ pub struct World {
     _home: tempfile::TempDir,
 }
 
-fn tokenizer() -> Tokenizer {
+pub fn tokenizer() -> Tokenizer {
     let text = "the cat sat on the mat, 我今天吃了狮子头和蔬菜。红色让人觉得温暖。".repeat(20);
     let trained = shuyuan_text::train([Ok(text)], &TrainConfig::new(300), |_| ControlFlow::Continue(()));
     trained.unwrap().tokenizer
 }
 
-/// A model whose layers add nothing at the start: greedily it says its last token again and again, so that a long
+/// A model whose layers add little at the start: greedily it says its last token again and again, so that a long
 /// answer is long.
 pub fn tiny(context: usize) -> LiveModel {
     let tokenizer = tokenizer();
