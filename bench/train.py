@@ -36,7 +36,7 @@ def main():
         torch += ["--mode", "compile-bf16", "--keep-memory", "--qk-norm"]
         ours = [a.ours, "bench", "train", "--config", config, *size, "--optimizer", a.optimizer, "--json"]
         limits = run(sys.executable, f"{a.peers}/limits.py")
-        peak = max(value for key, value in limits.items() if key.startswith("matmul_bf16"))
+        peak = max(value["best"] for key, value in limits.items() if key.startswith("matmul_bf16"))
         run(*torch)
         run(*ours)
         rounds = [(run(*ours), run(*torch)) for _ in range(a.rounds)]
