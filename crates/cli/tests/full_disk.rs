@@ -4,23 +4,13 @@
 
 mod common;
 
-use common::{command, json, school, shuyuan};
+use common::{command, json, recipe, school, shuyuan};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const RECIPE: &str = "
-[model]
-hidden_size = 32
-intermediate_size = 64
-num_hidden_layers = 2
-num_attention_heads = 2
-num_key_value_heads = 1
-head_dim = 16
-max_position_embeddings = 256
-
-[train]
+const TRAIN: &str = "
 batch = 2
 tokens = 64
 steps = 8
@@ -107,7 +97,7 @@ fn a_full_disk_costs_no_work() {
     let disk = Disk::new();
     let at = disk.path();
     school(at, "200");
-    std::fs::write(at.join("recipe.toml"), RECIPE).unwrap();
+    recipe(at, TRAIN);
 
     let tokenizer =
         ["tokenizer", "train", "--input", "world.jsonl", "--vocab-size", "700", "--output", "tok"];

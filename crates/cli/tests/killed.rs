@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{command, json, school};
+use common::{command, json, recipe, school};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -13,17 +13,7 @@ use std::time::{Duration, Instant};
 const STEPS: u64 = 60;
 
 /// Both kinds of optimizer memory, several passes over the text, a checkpoint nearly always in the making.
-const RECIPE: &str = "
-[model]
-hidden_size = 32
-intermediate_size = 64
-num_hidden_layers = 2
-num_attention_heads = 2
-num_key_value_heads = 1
-head_dim = 16
-max_position_embeddings = 256
-
-[train]
+const TRAIN: &str = "
 batch = 2
 tokens = 128
 steps = 60
@@ -59,7 +49,7 @@ fn killed_runs_end_with_the_same_weights() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
     school(at, "60");
-    std::fs::write(at.join("recipe.toml"), RECIPE).unwrap();
+    recipe(at, TRAIN);
     let started = Instant::now();
     assert_eq!(json(at, &[&PRETRAIN[..], &["whole"]].concat())["steps"], STEPS);
     let (whole, wanted) = (started.elapsed(), weights(&at.join("whole")));

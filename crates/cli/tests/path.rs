@@ -2,21 +2,11 @@
 
 mod common;
 
-use common::{json, out, school, shuyuan};
+use common::{json, out, recipe, school, shuyuan};
 use std::path::Path;
 use std::sync::LazyLock;
 
-const RECIPE: &str = "
-[model]
-hidden_size = 32
-intermediate_size = 64
-num_hidden_layers = 2
-num_attention_heads = 2
-num_key_value_heads = 1
-head_dim = 16
-max_position_embeddings = 256
-
-[train]
+const TRAIN: &str = "
 batch = 2
 tokens = 64
 steps = 3
@@ -26,7 +16,7 @@ steps = 3
 static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path();
-    std::fs::write(at.join("recipe.toml"), RECIPE).unwrap();
+    recipe(at, TRAIN);
     school(at, "400");
     out(at, &["corpus", "world", "--docs", "400", "--chats", "--output", "chats.jsonl"]);
     let words = ["pretrain", "--recipe", "recipe.toml", "--corpus", "corpus", "--output", "run", "--json"];

@@ -154,7 +154,7 @@ fn count<'t>(parts: &[&'t str]) -> (Vec<Share<&'t [u8]>>, u64) {
 
 /// The end of a mark that stands before Chinese, as in 。他: the split pattern leaves it on the word, but they are counted
 /// apart, so that no token joins them and 他 is the same at the start of a sentence and within.
-pub(crate) fn mark_end(bytes: &[u8], at: usize) -> Option<usize> {
+fn mark_end(bytes: &[u8], at: usize) -> Option<usize> {
     let (class, len) = class_at(bytes, at);
     // The first bytes of U+4000 to U+9FFF.
     (class == Class::Other && matches!(bytes.get(at + len), Some(0xe4..=0xe9))).then_some(at + len)

@@ -65,14 +65,17 @@ impl Bench {
             let o = &mut recipe.optimizer;
             (o.matrix_lr, o.embedding_lr, o.norm_lr, o.weight_decay) = (lr, lr, lr, 0.1);
         }
-        let mut model = Qwen3ForCausalLM::init(&self.config, seed, &shuyuan_tensor::cpu_autodiff())?;
+        let model = Qwen3ForCausalLM::init(&self.config, seed, &shuyuan_tensor::cpu_autodiff())?;
         let batch = [self.random_batch(seed)];
         let mut optimizer = Optimizer::new(recipe.optimizer.clone());
         let mut grads = Grads::default();
         let (mut steps, mut parts, mut losses) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
+        // The model is handed on, as the trainer does: a second holder would have its weights copied at every step.
+        let mut model = Some(model);
         let mut one = |step: u64| {
+            let Some(now) = model.take() else { unreachable!("each step gives the model back") };
             let started = Instant::now();
-            let loss = rayon::scope(|_| teach(&model, &recipe, &batch, &mut grads))?;
+            let loss = rayon::scope(|_| teach(&now, &recipe, &batch, &mut grads))?;
             let norm = grads.norm();
             if !loss.is_finite() || !norm.is_finite() {
                 return Err(TrainError::NotFinite {
@@ -83,7 +86,7 @@ impl Bench {
                 });
             }
             let taught = started.elapsed().as_secs_f64();
-            model = rayon::scope(|_| optimizer.step(model.clone(), &grads, norm, step, 1.0));
+            model = Some(rayon::scope(|_| optimizer.step(now, &grads, norm, step, 1.0)));
             losses.push(loss);
             Ok([started.elapsed().as_secs_f64(), taught])
         };

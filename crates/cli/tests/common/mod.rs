@@ -45,3 +45,19 @@ pub fn school(dir: &Path, docs: &str) {
         ["corpus", "build", "--input", "world.jsonl", "--tokenizer", "tok", "--output", "corpus", "--json"];
     assert!(json(dir, &words)["tokens"].as_u64().expect("a number") > 1000);
 }
+
+/// Writes `recipe.toml` for a model that trains in moments; `train` is its `[train]` table.
+#[allow(dead_code, clippy::allow_attributes, reason = "not every test file trains")]
+pub fn recipe(dir: &Path, train: &str) {
+    const MODEL: &str = "
+[model]
+hidden_size = 32
+intermediate_size = 64
+num_hidden_layers = 2
+num_attention_heads = 2
+num_key_value_heads = 1
+head_dim = 16
+max_position_embeddings = 256
+";
+    std::fs::write(dir.join("recipe.toml"), format!("{MODEL}\n[train]\n{train}")).unwrap();
+}

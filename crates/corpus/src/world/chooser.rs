@@ -81,11 +81,13 @@ impl Chooser {
         weights.iter().rposition(|&w| w > 0.0).unwrap_or(0)
     }
 
-    /// Every order equally likely.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
-            items.swap(i, self.below(i + 1));
+    /// 0 to n in some order, every order equally likely.
+    pub fn order(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, self.below(i + 1));
         }
+        order
     }
 
     fn unit(&mut self) -> f64 {
@@ -108,7 +110,7 @@ mod tests {
         let p: f64 = if yes { 0.25 } else { 0.75 };
         assert!((chooser.nats() - before + p.ln()).abs() < 1e-12);
         let before = chooser.nats();
-        chooser.shuffle(&mut [1, 2, 3, 4]);
+        chooser.order(4);
         assert!((chooser.nats() - before - 24f64.ln()).abs() < 1e-12);
     }
 

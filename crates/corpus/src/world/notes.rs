@@ -24,8 +24,7 @@ pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
     let (brief, by_object) = (cast.chooser.chance(0.5), cast.chooser.chance(config.asks_who));
     let request = if brief { cast.pick(&BRIEF_ZH, &BRIEF_EN) } else { cast.pick(&WHOLE_ZH, &WHOLE_EN) };
     cast.push(request);
-    let mut order: Vec<usize> = (0..facts.len()).collect();
-    cast.chooser.shuffle(&mut order);
+    let order = cast.chooser.order(facts.len());
     for (place, &nth) in order.iter().enumerate() {
         if place > 0 {
             cast.push(cast.either("、", ", "));

@@ -44,8 +44,7 @@ pub(super) fn write(cast: &mut Cast, config: &WorldConfig) -> Draft {
     }
     tell_all(cast, &facts, config.pronouns);
     cast.push("\n");
-    let mut order: Vec<usize> = (0..facts.len()).collect();
-    cast.chooser.shuffle(&mut order);
+    let order = cast.chooser.order(facts.len());
     let (question, answer, alternatives) = asked(cast, &facts[order[0]], config.asks_who);
     let mut draft = Draft::answered(cast.lang, question, answer, alternatives);
     for &next in &order[1..] {

@@ -51,8 +51,7 @@ fn by_tie(cast: &mut Cast, config: &WorldConfig, chains: usize) -> Draft {
     if cast.chooser.chance(config.misleading) {
         facts.push(Fact::of(cast, predicate, links[asked].owner, &facts));
     }
-    let mut order: Vec<usize> = (0..links.len() + facts.len()).collect();
-    cast.chooser.shuffle(&mut order);
+    let order = cast.chooser.order(links.len() + facts.len());
     for nth in order {
         match links.get(nth) {
             Some(link) => {
@@ -107,8 +106,7 @@ fn by_holding(cast: &mut Cast, config: &WorldConfig, chains: usize) -> Draft {
         things.push(cast.choose_for(person, range(Category::Thing), |id| things.contains(&id)));
         places.push(cast.choose_for(person, range(Category::Place), |id| places.contains(&id)));
     }
-    let mut order: Vec<usize> = (0..2 * chains).collect();
-    cast.chooser.shuffle(&mut order);
+    let order = cast.chooser.order(2 * chains);
     for nth in order {
         let (chain, holds) = (nth / 2, nth % 2 == 0);
         cast.set(b'a', people[chain]);
