@@ -119,7 +119,7 @@ class Model:
     def bits_per_byte(self, texts):
         nats, size, tokens = 0.0, 0, 0
         for text in texts:
-            ids = self.encode(text)
+            ids = [self.tokenizer.convert_tokens_to_ids("<|endoftext|>")] + self.encode(text)
             if len(ids) < 2:
                 continue
             size += sum(map(self.bytes, ids[1:]))
@@ -142,7 +142,7 @@ class Model:
 def record():
     source, folder = HERE.parent / "text" / "ours", HERE / "model"
     config = Qwen3Config(
-        vocab_size=597, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=600, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=8, max_position_embeddings=48, tie_word_embeddings=True, bos_token_id=None,
         pad_token_id=None, eos_token_id=None, rope_parameters={"rope_type": "default", "rope_theta": 10_000.0})
     model = Qwen3ForCausalLM._from_config(config, dtype=torch.float32)

@@ -9,9 +9,9 @@ use crate::pack::{BatchConfig, Cursor, Documents, Packer};
 
 /// Batches of one split, documents in a new order each epoch, several whole documents to a row.
 ///
-/// A document of n tokens takes n - 1 positions: its last token, `<|endoftext|>`, is a target and never an input, so
-/// no position predicts the next document's first token. Documents longer than a row are cut. Padding has input 0,
-/// target [`Batch::IGNORE`] and sees only itself.
+/// A document of n tokens takes n positions: before its first stands its last, `<|endoftext|>`, so that every token is
+/// predicted, the first from nothing but that. Documents longer than a row are cut. Padding has input 0, target
+/// [`Batch::IGNORE`] and sees only itself.
 #[derive(Debug)]
 pub struct Batches(Packer<Shards>);
 
@@ -37,7 +37,7 @@ impl Batches {
         self.0.epoch()
     }
 
-    /// Tokens that an epoch feeds in: weighted, without each document's last one.
+    /// Tokens that an epoch feeds in, weighted.
     pub fn tokens_per_epoch(&self) -> u64 {
         self.0.positions_per_epoch()
     }
@@ -86,7 +86,10 @@ impl Documents for Shards {
 
     fn len(&self, document: u32) -> usize {
         let (shard, document) = self.find(document);
-        self.corpus.shards(self.split)[shard].0.len(document)
+        match self.corpus.shards(self.split)[shard].0.len(document) {
+            0 => 0,
+            length => length + 1,
+        }
     }
 
     fn weight(&self, document: u32) -> f64 {
@@ -98,7 +101,12 @@ impl Documents for Shards {
 
     fn read(&self, document: u32, from: usize, count: usize, ids: &mut Vec<TokenId>) -> Result<()> {
         let (shard, document) = self.find(document);
-        self.corpus.shards(self.split)[shard].0.read(document, from, count, ids)
+        let shard = &self.corpus.shards(self.split)[shard].0;
+        if from > 0 || count == 0 {
+            return shard.read(document, from.saturating_sub(1), count, ids);
+        }
+        shard.read(document, shard.len(document) - 1, 1, ids)?;
+        shard.read(document, 0, count - 1, ids)
     }
 
     fn mask(&self, _: u32) -> Option<&[bool]> {
@@ -139,14 +147,19 @@ mod tests {
                     assert!(start <= i);
                     // From its start on, a position sees its own document only.
                     if b.targets[i] != Batch::IGNORE {
-                        assert!(b.inputs[start..=i].is_sorted_by(|x, y| x + 1 == *y), "row of one document");
+                        let seen = &b.inputs[start..=i];
+                        let first = usize::from(seen.len() > 1 && seen[0] > seen[1]);
+                        assert!(seen[first..].is_sorted_by(|x, y| x + 1 == *y), "row of one document");
                         assert_eq!(b.inputs[i] / 64, b.targets[i] / 64);
                         pairs.push((b.inputs[i], b.targets[i]));
                     }
                 }
             }
             pairs.sort_unstable();
-            let mut all: Vec<_> = docs.iter().flat_map(|d| d.windows(2).map(|w| (w[0], w[1]))).collect();
+            let mut all: Vec<_> = docs
+                .iter()
+                .flat_map(|d| (0..d.len()).map(|i| (d[i.checked_sub(1).unwrap_or(d.len() - 1)], d[i])))
+                .collect();
             all.sort_unstable();
             assert_eq!(pairs, all);
         }
@@ -173,7 +186,7 @@ mod tests {
 
     #[test]
     fn weights_are_copies_and_epochs_differ() {
-        let docs: Vec<Vec<TokenId>> = (0..4000).map(|d| vec![d; 2]).collect();
+        let docs: Vec<Vec<TokenId>> = (0..4000).map(|d| vec![d]).collect();
         let (_dir, corpus) = corpus_of(&docs, 4000, 2.5);
         let mut stream = Batches::new(&corpus, Split::Train, config(1, 10, None)).unwrap();
         assert_eq!(stream.tokens_per_epoch(), 10_000);

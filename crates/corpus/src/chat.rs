@@ -97,8 +97,7 @@ fn render(
             Conversation { ids, mask }
         }
         Example::Text { text } => {
-            let mut ids = tokenizer.encode(&text);
-            ids.extend(end);
+            let ids: Vec<TokenId> = end.into_iter().chain(tokenizer.encode(&text)).chain(end).collect();
             Conversation { mask: vec![true; ids.len()], ids }
         }
     }

@@ -85,7 +85,7 @@ fn documents(dir: &Path, split: Split) -> Vec<String> {
         let (mut at, n) = (0, batch.targets.iter().rposition(|&t| t != Batch::IGNORE).unwrap() + 1);
         for end in 1..=n {
             if end == n || batch.starts[end] as usize == end {
-                texts.push(tokenizer.decode(&batch.inputs[at..end]));
+                texts.push(tokenizer.decode(&batch.inputs[at + 1..end]));
                 at = end;
             }
         }

@@ -2,11 +2,12 @@
 
 use crate::{EvalError, Progress, Score, Scorer, TaskResult};
 use shuyuan_engine::Passage;
+use shuyuan_text::END_OF_TEXT;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Bits per byte of whole texts. Each text stands alone; its first token is read, not predicted, and its bytes do not
-/// count. A text longer than the context is read through a window that moves by half: past the first window every
+/// Bits per byte of whole texts. Each text stands alone, its first token predicted from `<|endoftext|>`; with a
+/// tokenizer that has none the first is read, not predicted, and its bytes do not count. A text longer than the context is read through a window that moves by half: past the first window every
 /// token is predicted from at least half a context.
 ///
 /// `stderr` is that of a ratio over texts; `baseline` is 8, every byte alike.
@@ -15,6 +16,7 @@ use std::path::Path;
 /// What the engine refuses, no text of two tokens, a stop.
 pub fn bits_per_byte(scorer: &Scorer, texts: &[String], on: Progress) -> Result<TaskResult, EvalError> {
     let tokenizer = scorer.tokenizer();
+    let end = tokenizer.special(END_OF_TEXT);
     // Of each text: nats and bytes.
     let mut each: Vec<(f64, f64)> = Vec::new();
     let mut tokens = 0;
@@ -22,7 +24,7 @@ pub fn bits_per_byte(scorer: &Scorer, texts: &[String], on: Progress) -> Result<
     for (nth, part) in texts.chunks(16).enumerate() {
         let (mut passages, mut owners) = (Vec::new(), Vec::new());
         for text in part {
-            let ids = tokenizer.encode(text);
+            let ids: Vec<_> = end.into_iter().chain(tokenizer.encode(text)).collect();
             let Some((_, predicted)) = ids.split_first().filter(|(_, rest)| !rest.is_empty()) else {
                 continue;
             };

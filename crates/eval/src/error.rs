@@ -40,7 +40,9 @@ pub enum EvalError {
         why: String,
     },
     /// No text is long enough to predict.
-    #[error("bits_per_byte needs a text of at least two tokens, found {texts} texts without one")]
+    #[error(
+        "bits_per_byte needs a text with something in it, found {texts} texts without a token to predict"
+    )]
     NoText {
         /// How many there were.
         texts: usize,
