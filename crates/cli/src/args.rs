@@ -72,6 +72,7 @@ enum Verb {
         verb: inspect::ModelVerb,
     },
     Runs(inspect::Runs),
+    Race(race::Race),
     /// How fast this machine is at it
     #[command(after_help = "Example:\n  shuyuan bench train --batch 8 --seq 512 --steps 7 --json")]
     Bench {
@@ -118,6 +119,7 @@ impl CommandLine {
             Verb::Serve(verb) => verb.run(global),
             Verb::Model { verb } => verb.run(global),
             Verb::Runs(verb) => verb.run(global),
+            Verb::Race(verb) => verb.run(global),
             Verb::Bench { verb } => verb.run(global),
         }
     }

@@ -17,6 +17,7 @@ mod keyboard;
 mod models;
 mod out;
 mod quickstart;
+mod race;
 mod render;
 mod scorecard;
 mod serve;

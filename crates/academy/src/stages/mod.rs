@@ -5,6 +5,7 @@ pub mod eval;
 pub mod finetune;
 pub mod pretrain;
 pub mod quickstart;
+pub mod race;
 pub mod report;
 pub mod teach;
 pub mod tokenizer;

@@ -1,0 +1,96 @@
+//! `race`: the most that a given time makes of raw text.
+
+use crate::args::{Global, count, positive};
+use crate::out::{self, say};
+use crate::render::shown;
+use crate::stop::{self, STOP};
+use crate::style::{BOLD, RESET, duration, grouped};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use shuyuan_academy::stages::race;
+use shuyuan_tensor::Hardware;
+use shuyuan_train::Recipe;
+use std::path::PathBuf;
+
+/// The best model that a given time makes of raw text, in bits per byte
+///
+/// Reads DIR/train/*.jsonl, makes tokenizer, corpus and model until the time is over, then predicts DIR/heldout/*.jsonl:
+/// every token of a document once, the first from nothing but the end of another. Prints what `train_race.py`, which
+/// splits text into such folders and races PyTorch on them, prints.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  shuyuan race --data /tmp/race --minutes 10 --json")]
+pub(crate) struct Race {
+    /// The folder with train/ and heldout/
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Time for everything but the measuring
+    #[arg(long, value_name = "M", value_parser = positive)]
+    minutes: f64,
+    /// A recipe file [default: by time and text]
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Tokens in the vocabulary [default: by time and text]
+    #[arg(long, value_name = "N", value_parser = count)]
+    vocab_size: Option<usize>,
+    /// The share of each file in what is learned
+    #[arg(long, default_value = "files")]
+    mix: Mix,
+    /// Where tokenizer, corpus and run are made; those of the last race go [default: race in the home folder]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mix {
+    /// By its bytes
+    Bytes,
+    /// The same for all
+    Files,
+}
+
+impl Race {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let academy = global.academy()?;
+        let options = race::Options {
+            data: self.data.clone(),
+            minutes: self.minutes,
+            output: self.output.clone().unwrap_or_else(|| academy.home.root().join("race")),
+            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::default()), Recipe::load)?,
+            vocab_size: self.vocab_size.unwrap_or(6400),
+            mix: match self.mix {
+                Mix::Bytes => race::Mix::Bytes,
+                Mix::Files => race::Mix::Files,
+            },
+        };
+        let outcome = shown(&academy, || race::run(&academy, &options, &STOP));
+        // What was cut off reports that as a failure; it is none.
+        stop::check()?;
+        let outcome = outcome?;
+        if global.json {
+            let mut value = serde_json::to_value(&outcome)?;
+            let hardware = Hardware::detect();
+            let also = json!({
+                "bench": "train_race", "peer": "shuyuan", "minutes": self.minutes, "cpu": hardware.cpu,
+                "threads": hardware.cores,
+            });
+            if let (Some(value), Some(also)) = (value.as_object_mut(), also.as_object()) {
+                value.extend(also.clone());
+            }
+            return out::json(&value);
+        }
+        for (name, bits) in &outcome.bpb {
+            say!("  {bits:.4}  {name}")?;
+        }
+        if let (Some(mean), Some(zh), Some(en)) = (outcome.bpb_mean, outcome.bpb_zh, outcome.bpb_en) {
+            say!("{BOLD}{mean:.4}{RESET} bits per byte: zh {zh:.4}, en {en:.4}")?;
+        }
+        let (params, tokens, rate) =
+            (outcome.params as u64, grouped(outcome.tokens), grouped(outcome.tokens_per_s as u64));
+        say!(
+            "{} parameters, {tokens} tokens in {}, {rate} a second",
+            grouped(params),
+            duration(outcome.stopped_s)
+        )
+    }
+}
