@@ -3,15 +3,12 @@
 //! What a user would miss is written through this crate, so that a crash at any moment leaves the old file, or the
 //! new one, and never a part of one.
 
+mod checksum;
 mod error;
 mod lock;
 mod publish;
 
+pub use checksum::{checksum, checksum_file};
 pub use error::StoreError;
 pub use lock::Lock;
-pub use publish::{StagedDir, write_atomic};
-
-/// A checksum of `bytes` (XXH3, 64 bits): it detects damage, not malice.
-pub fn checksum(bytes: &[u8]) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(bytes)
-}
+pub use publish::{StagedDir, link_dir, link_files, remove_dir, write_atomic};

@@ -1,14 +1,15 @@
 //! One writer for each folder.
 
 use crate::StoreError;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Holds a folder for one process; released when dropped, or by the kernel when the process dies.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 impl Lock {
@@ -47,8 +48,27 @@ impl Lock {
             write!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(StoreError::io("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file, path })
     }
+
+    /// Whether the folder is still the one that was taken: false once it was moved, removed or replaced.
+    pub fn holds(&self) -> bool {
+        let (Ok(taken), Ok(there)) = (self.file.metadata(), std::fs::metadata(&self.path)) else {
+            return false;
+        };
+        same_file(&taken, &there)
+    }
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(_: &Metadata, _: &Metadata) -> bool {
+    true // A file that is open cannot be moved away there.
 }
 
 #[cfg(test)]
@@ -63,5 +83,18 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         Lock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_went_away_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("run");
+        let lock = Lock::acquire(&dir).unwrap();
+        assert!(lock.holds());
+        std::fs::rename(&dir, root.path().join("moved")).unwrap();
+        assert!(!lock.holds());
+        // Another folder in its place is not the one that was taken.
+        let other = Lock::acquire(&dir).unwrap();
+        assert!(!lock.holds() && other.holds());
     }
 }

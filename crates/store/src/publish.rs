@@ -54,18 +54,32 @@ impl StagedDir {
         &self.temp
     }
 
+    /// Writes a file of the folder; publishing flushes it to the disk.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.temp.join(name);
+        std::fs::write(&path, bytes).map_err(StoreError::io("write", &path))
+    }
+
     /// Makes the folder appear as `target`; one that was there is replaced.
     ///
     /// A crash between the two renames leaves the old folder as `.NAME.old`, which [`StagedDir::recover`] puts back.
     ///
     /// # Errors
     /// What the operating system says; the old folder is then still there.
-    pub fn publish(mut self) -> Result<(), StoreError> {
+    pub fn publish(self) -> Result<(), StoreError> {
         for entry in std::fs::read_dir(&self.temp).map_err(StoreError::io("list", &self.temp))? {
             let path = entry.map_err(StoreError::io("list", &self.temp))?.path();
             let sync = || File::open(&path)?.sync_all();
             sync().map_err(StoreError::io("flush", &path))?;
         }
+        self.appear()
+    }
+
+    /// [`StagedDir::publish`], of files that are on the disk already.
+    fn appear(mut self) -> Result<(), StoreError> {
         let old = sibling(&self.target, "old");
         if self.target.exists() {
             if old.exists() {
@@ -106,6 +120,47 @@ impl Drop for StagedDir {
             let _ = std::fs::remove_dir_all(&self.temp);
         }
     }
+}
+
+/// Makes the folder `to` of the files in `from`, all at once; where the file system has hard links it takes no room.
+///
+/// Only for files that are replaced and never changed in place, as [`write_atomic`] replaces them.
+///
+/// # Errors
+/// What the operating system says; the old `to`, if any, is then untouched.
+pub fn link_dir(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let staged = StagedDir::new(to)?;
+    link_files(from, staged.path())?;
+    staged.appear()
+}
+
+/// Puts the files of the folder `from` into the folder `to`, which is there: by hard links, or else by copies.
+///
+/// # Errors
+/// What the operating system says.
+pub fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
+    for entry in std::fs::read_dir(from).map_err(StoreError::io("list", from))? {
+        let entry = entry.map_err(StoreError::io("list", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if std::fs::hard_link(&source, &target).is_err() {
+            let copy = || File::open(std::fs::copy(&source, &target).map(|_| &target)?)?.sync_all();
+            copy().map_err(StoreError::io("copy", &source))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder that others may read: it is gone at once, never in part.
+///
+/// # Errors
+/// What the operating system says.
+pub fn remove_dir(dir: &Path) -> Result<(), StoreError> {
+    let old = sibling(dir, "old");
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(StoreError::io("remove", &old))?;
+    }
+    std::fs::rename(dir, &old).map_err(StoreError::io("move", dir))?;
+    std::fs::remove_dir_all(&old).map_err(StoreError::io("remove", &old))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -154,6 +209,21 @@ mod tests {
         drop(staged);
         assert_eq!(std::fs::read_to_string(target.join("f")).unwrap(), "two");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_linked_folder_keeps_what_it_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        write_atomic(&one.join("f"), b"first").unwrap();
+        link_dir(&one, &two).unwrap();
+        write_atomic(&one.join("f"), b"second").unwrap();
+        assert_eq!(std::fs::read(two.join("f")).unwrap(), b"first");
+        link_dir(&one, &two).unwrap();
+        assert_eq!(std::fs::read(two.join("f")).unwrap(), b"second");
+        remove_dir(&one).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read(two.join("f")).unwrap(), b"second");
     }
 
     #[test]
