@@ -76,8 +76,14 @@ pub enum Event {
         floor: Option<f64>,
         /// The learning rate of the matrices.
         lr: f64,
+        /// The norm of the gradients before clipping.
+        grad_norm: f64,
         /// Speed.
         tokens_per_s: f64,
+        /// Arithmetic since the last report, as a part of what this machine's largest product reached.
+        utilisation: Option<f64>,
+        /// Whether the loss jumped far above what was usual.
+        spike: bool,
     },
     /// A look at held-out text.
     Validation {

@@ -59,6 +59,7 @@ struct Screen {
     losses: Vec<f64>,
     floor: Option<f64>,
     bits_per_byte: Option<f64>,
+    utilisation: Option<f64>,
     told: Instant,
     /// The step of the last sample: samples of one moment stand under one heading.
     sampled: Option<u64>,
@@ -73,6 +74,7 @@ impl Screen {
             losses: Vec::new(),
             floor: None,
             bits_per_byte: None,
+            utilisation: None,
             told: Instant::now(),
             sampled: None,
         }
@@ -114,9 +116,10 @@ impl Screen {
                 };
                 self.progress(*done, *total, &unit, *per_second, *seconds_left);
             }
-            Event::Loss { loss, floor, .. } => {
+            Event::Loss { loss, floor, utilisation, .. } => {
                 self.losses.push(*loss);
                 self.floor = *floor;
+                self.utilisation = utilisation.or(self.utilisation);
             }
             Event::Validation { bits_per_byte, .. } => self.bits_per_byte = Some(*bits_per_byte),
             Event::Sample { run, step, prompt, text, seconds, mine } => {
@@ -139,19 +142,14 @@ impl Screen {
         self.clear();
         match state {
             StageState::Start => {
-                (self.losses, self.floor, self.bits_per_byte) = (Vec::new(), None, None);
+                (self.losses, self.floor) = (Vec::new(), None);
+                (self.bits_per_byte, self.utilisation) = (None, None);
                 (self.sampled, self.told) = (None, Instant::now());
                 self.line(&format!("\n{BOLD}{title}{RESET}  {DIM}{sentence}{RESET}"));
             }
             StageState::Done => {
-                let learned = match (self.losses.last(), self.bits_per_byte) {
-                    (Some(_), bits) => {
-                        let bits = bits.map_or(String::new(), |bits| format!("  {bits:.3} bits/byte"));
-                        format!("  {}{bits}", self.loss())
-                    }
-                    _ => String::new(),
-                };
-                self.line(&format!("  {GREEN}✓{RESET} {}{learned}", duration(seconds)));
+                let learned = format!("{}{}", self.loss(), self.bits());
+                self.line(format!("  {GREEN}✓{RESET} {}  {learned}", duration(seconds)).trim_end());
             }
             StageState::Skipped => self.line(&format!("{GREEN}✓{RESET} {title}  {DIM}{sentence}{RESET}")),
         }
@@ -169,10 +167,19 @@ impl Screen {
         format!("{name} {BOLD}{last:.3}{RESET} {CYAN}{curve}{RESET}{floor}")
     }
 
+    /// "  1.234 bits/byte", once held-out text was looked at.
+    fn bits(&self) -> String {
+        let name = self.lang.pick("比特/字节", "bits/byte");
+        self.bits_per_byte.map_or(String::new(), |bits| format!("  {bits:.3} {name}"))
+    }
+
     fn progress(&mut self, done: u64, total: u64, unit: &Unit, per_second: f64, left: Option<f64>) {
         let left = left
             .map_or(String::new(), |left| format!("{} {}", self.lang.pick("还剩", "left"), duration(left)));
-        let text = format!("{}/s  {left}  {}", unit.show(per_second), self.loss());
+        let busy = self.utilisation.map_or(String::new(), |part| {
+            format!(" · {:.0}% {}", 100.0 * part, self.lang.pick("算力", "of peak"))
+        });
+        let text = format!("{}/s{busy}  {left}  {}{}", unit.show(per_second), self.loss(), self.bits());
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| {
                 // Rarely enough that what someone types meanwhile can be read.

@@ -2,24 +2,27 @@
 
 use crate::args::{Global, positive};
 use crate::files;
-use crate::out::{self, say};
+use crate::out::{self, note, say};
 use crate::render::shown;
 use crate::stop::{Interrupted, STOP};
-use crate::style::{BOLD, RESET, duration, grouped};
+use crate::style::{BOLD, DIM, RESET, duration, grouped};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shuyuan_academy::stages::{finetune, pretrain};
-use shuyuan_train::{Kind, Recipe, Summary};
+use shuyuan_academy::{Academy, Lang};
+use shuyuan_train::{Kind, Recipe, Rewind, Summary};
 use std::path::{Path, PathBuf};
 
 /// Train a model from nothing
 ///
 /// Says before the first step what memory it needs. Ctrl-C saves; --resume goes on. The output folder then holds the
-/// model (model/), the resolved recipe, metrics.jsonl, samples.jsonl, loss.svg and the checkpoint.
+/// model (model/), the resolved recipe, metrics.jsonl, samples.jsonl, loss.svg, the newest checkpoint (checkpoint/), the
+/// last few (checkpoints/) and the one that reads held-out text best (best/). Each is a model folder: chat --model
+/// run/best. Where a loss jumps or is no number, its batch is in trouble/.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume"
+    after_help = "Example:\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind"
 )]
 pub(crate) struct Pretrain {
     /// A recipe file: model, training, optimizer
@@ -47,6 +50,36 @@ struct Length {
     /// Go on from the folder's checkpoint
     #[arg(long)]
     resume: bool,
+    /// Go on from a kept checkpoint, without the batches that went wrong after it: a step, best, or nothing for the
+    /// last one before the trouble
+    #[arg(long, value_name = "STEP", num_args = 0..=1, default_missing_value = "trouble", value_parser = kept)]
+    rewind: Option<Rewind>,
+}
+
+/// For clap: a kept checkpoint.
+fn kept(text: &str) -> Result<Rewind, String> {
+    match text {
+        "trouble" => Ok(Rewind::BeforeTrouble),
+        "best" => Ok(Rewind::Best),
+        step => step.parse().map(Rewind::Step).map_err(|_| "expected a step, best, or nothing".into()),
+    }
+}
+
+impl Length {
+    /// Rewinds the run if that is asked for; returns whether to go on from its checkpoint.
+    fn resume(&self, academy: &Academy) -> Result<bool> {
+        let Some(to) = self.rewind else { return Ok(self.resume) };
+        let rewound = shuyuan_train::rewind(&self.output, to)?;
+        let (step, skipped) = (grouped(rewound.step), rewound.skipped);
+        let text = match academy.lang {
+            Lang::Zh => format!("回到第 {step} 步;之后出过问题的 {skipped} 批不再学。"),
+            Lang::En => format!(
+                "Back at step {step}; what went wrong after it ({skipped} steps' batches) is skipped."
+            ),
+        };
+        note(format_args!("{DIM}{text}{RESET}"));
+        Ok(true)
+    }
 }
 
 impl Pretrain {
@@ -59,7 +92,7 @@ impl Pretrain {
             output: length.output.clone(),
             steps: length.steps,
             minutes: length.minutes,
-            resume: length.resume,
+            resume: length.resume(&academy)?,
             prompts: Vec::new(),
             floor_per_byte: None,
         };
@@ -109,7 +142,7 @@ impl Finetune {
             recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::finetune()), Recipe::load)?,
             steps: length.steps,
             minutes: length.minutes,
-            resume: length.resume,
+            resume: length.resume(&academy)?,
             prompts: Vec::new(),
             kind: Kind::Finetune,
         };

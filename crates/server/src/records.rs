@@ -63,8 +63,14 @@ pub(crate) async fn run(State(app): Shared, Path(name): Path<String>) -> Result<
             return Err(ApiError::missing(format!("there is no run {name:?}; there is {there}")));
         }
         let folder = home.run(&name);
+        let recipe = read_json(&folder.join("recipe.json"));
+        let warmup = recipe.as_ref().and_then(|recipe| recipe.pointer("/optimizer/warmup_steps")?.as_u64());
+        // What cannot be read is not there for a page: the run itself will say so.
+        let record = shuyuan_train::read_metrics(&folder).unwrap_or_default();
+        let trouble = shuyuan_train::read_trouble(&folder).unwrap_or_default();
         Ok(Json(json!({
-            "recipe": read_json(&folder.join("recipe.json")),
+            "findings": shuyuan_train::diagnose(&record, &trouble, warmup.unwrap_or_default()),
+            "recipe": recipe,
             "metrics": thinned(read_lines(&folder.join("metrics.jsonl"))),
             "samples": read_lines(&folder.join("samples.jsonl")),
         })))

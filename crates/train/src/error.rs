@@ -13,11 +13,9 @@ pub enum TrainError {
         /// What is wrong, and what would be right.
         what: String,
     },
-    /// The loss is no longer a number.
+    /// The loss of a step taken for its speed is not a number.
     #[error(
-        "the loss of step {step} is {loss}: training cannot go on. The last checkpoint is untouched. \
-         Lower the learning rates (now {lr}), or lengthen warmup_steps, and run again with --resume. \
-         The documents of this batch start with tokens {tokens:?}"
+        "the loss of step {step} is {loss}: lower the learning rates (now {lr}); the batch starts with tokens {tokens:?}"
     )]
     NotFinite {
         /// The step.
@@ -28,6 +26,38 @@ pub enum TrainError {
         lr: f64,
         /// The first tokens of the batch.
         tokens: Vec<u32>,
+    },
+    /// The loss or the gradients of a run are no longer numbers.
+    #[error(
+        "the {what} of step {step} is {value}: training cannot go on (learning rate {lr}). Its batch is in {batch}. \
+         {remedy}. If it comes again, begin anew in another --output with lower rates or more warmup_steps",
+        batch = batch.display()
+    )]
+    Diverged {
+        /// "loss" or "gradient norm".
+        what: &'static str,
+        /// The step.
+        step: u64,
+        /// What it was.
+        value: f64,
+        /// The learning rate of the matrices.
+        lr: f64,
+        /// The file with the batch.
+        batch: PathBuf,
+        /// Which checkpoints there are, and how to go on from them.
+        remedy: String,
+    },
+    /// The folder is no longer where it was.
+    #[error(
+        "{path} was moved, removed or replaced while the run was at step {step}: nothing was written to what is there \
+         now. If it was moved, go on there with --resume",
+        path = path.display()
+    )]
+    Vanished {
+        /// The run's folder.
+        path: PathBuf,
+        /// The step.
+        step: u64,
     },
     /// A parameter that nothing taught.
     #[error("parameter {0} got no gradient: it would silently stay as it is")]

@@ -113,6 +113,8 @@ pub struct TrainRecipe {
     pub validation_batches: usize,
     /// Steps from one checkpoint to the next.
     pub checkpoint_every: u64,
+    /// How many of the last checkpoints stay in `checkpoints/`, the newest among them; 0 for none.
+    pub keep_checkpoints: usize,
 }
 
 impl Default for TrainRecipe {
@@ -128,6 +130,7 @@ impl Default for TrainRecipe {
             validate_every: 200,
             validation_batches: 8,
             checkpoint_every: 500,
+            keep_checkpoints: 2,
         }
     }
 }

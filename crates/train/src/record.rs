@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// One step. A line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
     /// From 1.
     pub step: u64,
@@ -30,6 +30,9 @@ pub struct Metric {
     /// Of held-out text, where this step looked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub validation_bits_per_byte: Option<f64>,
+    /// Whether the loss jumped far above what was usual.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub spike: bool,
 }
 
 /// The lines of `metrics.jsonl` in a run's folder; a last line cut off by a crash is left out.

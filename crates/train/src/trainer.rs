@@ -1,13 +1,16 @@
 //! The loop: batch, loss, gradients, step; and everything around it that keeps work from being lost.
 
-use crate::checkpoint::{self, State, VERSION};
+use crate::checkpoint::{self, State};
 use crate::grads::Grads;
 use crate::record::Recorder;
-use crate::{Data, Metric, Optimizer, Recipe, TrainError, Validation, bits_per_byte, curve, schedule};
+use crate::tensorboard::EventFile;
+use crate::trouble::{self, Spikes, Trouble, TroubleKind};
+use crate::{Data, Metric, Optimizer, Recipe, TrainError, Validation, bits_per_byte, curve, kept, schedule};
 use burn::module::Module;
-use shuyuan_corpus::Batch;
+use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
-use shuyuan_store::{Lock, write_atomic};
+use shuyuan_store::{Lock, StagedDir, write_atomic};
+use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +26,10 @@ pub trait Observer {
     }
     /// The weights of this moment, on a device without gradients. Not counted as training time.
     fn moment(&mut self, model: &Qwen3ForCausalLM, metric: &Metric);
+    /// The loss jumped; the batch is in `file`. The run goes on.
+    fn spike(&mut self, trouble: &Trouble, file: &Path) {
+        let _ = (trouble, file);
+    }
 }
 
 /// What to run, and where.
@@ -31,6 +38,8 @@ pub struct Job<'a> {
     pub recipe: &'a Recipe,
     /// From which weights, on a device with gradients. Where the run is resumed, its own take their place.
     pub model: Qwen3ForCausalLM,
+    /// What the ids mean: each checkpoint holds it, so that it can be used as a model.
+    pub tokenizer: &'a Tokenizer,
     /// On what.
     pub data: Box<dyn Data>,
     /// Held-out text, if any.
@@ -66,58 +75,55 @@ pub struct Summary {
 
 /// Runs a job to its end, or until it is stopped.
 ///
-/// The folder then holds recipe.json, metrics.jsonl, loss.svg and checkpoint/. With `steps` the result depends on
-/// recipe, data and thread count alone; with `minutes` the schedule follows the clock.
+/// The folder then holds recipe.json, metrics.jsonl, TensorBoard's events, loss.svg, checkpoint/ (the newest), checkpoints/ (the last few)
+/// and best/ (by held-out text), and trouble/ where something went wrong. With `steps` the result depends on recipe,
+/// data and thread count alone; with `minutes` the schedule follows the clock.
 ///
 /// # Errors
 /// Whatever stops it; the last checkpoint stays.
 pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
-    let Job { recipe, mut model, mut data, validation, floor, output, resume, stop } = job;
+    let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop } = job;
     recipe.validate().map_err(|what| TrainError::Recipe { path: output.join("recipe.json"), what })?;
-    let _lock = Lock::acquire(output)?;
+    let lock = Lock::acquire(output)?;
     let mut optimizer = Optimizer::new(recipe.optimizer.clone());
-    let mut state =
-        State { version: VERSION, step: 0, tokens: 0, seconds: 0.0, cursor: data.cursor(), finished: false };
-    if let Some(saved) = checkpoint::state(output)? {
+    let mut state = State::at_start(data.cursor());
+    let dir = checkpoint::dir(output);
+    if let Some(saved) = checkpoint::state(&dir)? {
         if !resume {
             return Err(TrainError::Exists { path: output.to_path_buf(), step: saved.step });
         }
-        let dir = checkpoint::dir(output);
         let wrong = |what: &str| TrainError::Resume { path: dir.clone(), what: what.into() };
         if checkpoint::recipe(output).is_some_and(|old| !same_run(&old, recipe)) {
             return Err(wrong(
                 "the recipe differs from the one it was started with: give that one, or another --output",
             ));
         }
-        let loaded = shuyuan_model::load(&dir, &shuyuan_tensor::cpu_autodiff())?;
+        let (loaded, memory) = checkpoint::load(&dir, recipe, &saved)?;
         if loaded.config() != model.config() {
             return Err(wrong("its model has another shape than this recipe and tokenizer describe"));
         }
-        model = loaded;
-        optimizer = Optimizer::load(recipe.optimizer.clone(), &dir.join("optimizer.safetensors"))?;
+        (model, optimizer) = (loaded, memory);
         data.resume(saved.cursor)?;
         state = saved;
     }
+    StagedDir::recover(&kept::best(output))?;
+    let mut best = kept::best_bits_per_byte(output).unwrap_or(f64::INFINITY);
     let json =
         serde_json::to_vec_pretty(recipe).unwrap_or_else(|error| unreachable!("a recipe is JSON: {error}"));
     write_atomic(&output.join("recipe.json"), &json)?;
     let (mut recorder, mut metrics) = Recorder::open(output, state.step)?;
+    let mut events = EventFile::new(output);
+    let mut spikes = Spikes::new(recipe.optimizer.warmup_steps, &metrics);
 
     let mut grads = Grads::default();
     let mut last_moment = state.seconds;
-    let mut last_saved = state.step;
+    let mut saved = (state.step, state.finished);
     while !state.finished && !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
         let step = state.step + 1;
         let progress = progress(recipe, &state);
         let factor = schedule::factor(&recipe.optimizer, step, progress);
-        let mut batches = Vec::new();
-        for _ in 0..recipe.train.accumulation {
-            match data.next_batch()? {
-                Some(batch) => batches.push(batch),
-                None => break,
-            }
-        }
+        let (batches, cursors) = next_batches(&mut *data, recipe.train.accumulation, &state.skip)?;
         if batches.is_empty() {
             state.finished = true;
             break;
@@ -127,9 +133,30 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         let loss = rayon::scope(|_| teach(&model, recipe, &batches, &mut grads))?;
         let lr = recipe.optimizer.matrix_lr * factor;
         let grad_norm = grads.norm();
+        if !lock.holds() {
+            return Err(TrainError::Vanished { path: output.to_path_buf(), step });
+        }
+        let finite = |x: f64| x.is_finite().then_some(x);
+        let trouble = |what, usual| Trouble {
+            what,
+            step,
+            loss: finite(loss),
+            usual,
+            lr,
+            grad_norm: finite(grad_norm),
+            cursors,
+            rows: trouble::rows(&batches, tokenizer),
+        };
         if !loss.is_finite() || !grad_norm.is_finite() {
-            let tokens = batches[0].inputs.iter().take(16).copied().collect();
-            return Err(TrainError::NotFinite { step, loss, lr, tokens });
+            let (what, value) = if loss.is_finite() { ("gradient norm", grad_norm) } else { ("loss", loss) };
+            let batch = trouble::write(output, &trouble(TroubleKind::NotFinite, None))?;
+            let remedy = kept::ways_back(output);
+            return Err(TrainError::Diverged { what, step, value, lr, batch, remedy });
+        }
+        let spike = spikes.look(step, loss);
+        if spike.is_some() && !metrics.last().is_some_and(|before| before.spike) {
+            let trouble = trouble(TroubleKind::Spike, spike);
+            observer.spike(&trouble, &trouble::write(output, &trouble)?);
         }
         model = rayon::scope(|_| optimizer.step(model, &grads, grad_norm, step, factor));
 
@@ -151,6 +178,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             tokens_per_s: fed as f64 / seconds,
             floor,
             validation_bits_per_byte: None,
+            spike: spike.is_some(),
         };
         let every = recipe.train.validate_every;
         if let Some(validation) = &validation
@@ -159,20 +187,34 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             metric.validation_bits_per_byte =
                 Some(rayon::scope(|_| bits_per_byte(&model.valid(), validation, recipe.precision()))?);
         }
+        state.validation_bits_per_byte = metric.validation_bits_per_byte;
         recorder.write(&metric)?;
+        events.write(&metric)?;
         observer.step(&metric, self::progress(recipe, &state));
         if state.seconds - last_moment >= observer.every_seconds() || step == 1 {
             last_moment = state.seconds;
             observer.moment(&model.valid(), &metric);
         }
+        let improved = metric.validation_bits_per_byte.filter(|bits| *bits < best);
         metrics.push(metric);
-        if step - last_saved >= recipe.train.checkpoint_every.max(1) {
-            checkpoint::save(output, &model, &optimizer, &state)?;
-            last_saved = step;
+        let due = state.finished || step - saved.0 >= recipe.train.checkpoint_every.max(1);
+        if due {
+            checkpoint::save(&dir, &model, tokenizer, &optimizer, &state)?;
+            kept::keep(output, step, recipe.train.keep_checkpoints)?;
+            saved = (step, state.finished);
+        }
+        if let Some(bits) = improved {
+            best = bits;
+            if due {
+                kept::keep_best(output)?;
+            } else {
+                checkpoint::save(&kept::best(output), &model, tokenizer, &optimizer, &state)?;
+            }
         }
     }
-    if state.step != last_saved || state.finished {
-        checkpoint::save(output, &model, &optimizer, &state)?;
+    if (state.step, state.finished) != saved {
+        checkpoint::save(&dir, &model, tokenizer, &optimizer, &state)?;
+        kept::keep(output, state.step, recipe.train.keep_checkpoints)?;
     }
     write_atomic(&output.join("loss.svg"), curve::svg(&metrics).as_bytes())?;
     let tail = &metrics[metrics.len().saturating_sub(20)..];
@@ -189,6 +231,24 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         bits_per_byte: metrics.iter().rev().find_map(|metric| metric.validation_bits_per_byte),
         stopped: !state.finished,
     })
+}
+
+/// The batches of a step and where each begins, without those that begin where `skip` says.
+fn next_batches(
+    data: &mut dyn Data,
+    count: usize,
+    skip: &[Cursor],
+) -> Result<(Vec<Batch>, Vec<Cursor>), TrainError> {
+    let (mut batches, mut cursors) = (Vec::new(), Vec::new());
+    while batches.len() < count {
+        let cursor = data.cursor();
+        let Some(batch) = data.next_batch()? else { break };
+        if !skip.contains(&cursor) {
+            batches.push(batch);
+            cursors.push(cursor);
+        }
+    }
+    Ok((batches, cursors))
 }
 
 /// Loss and gradients of one step's batches, as if they were one batch.
@@ -232,6 +292,7 @@ fn same_run(old: &Recipe, new: &Recipe) -> bool {
     old.train.steps = new.train.steps;
     old.train.minutes = new.train.minutes;
     old.train.checkpoint_every = new.train.checkpoint_every;
+    old.train.keep_checkpoints = new.train.keep_checkpoints;
     old.train.validate_every = new.train.validate_every;
     old.train.validation_batches = new.train.validation_batches;
     old == *new

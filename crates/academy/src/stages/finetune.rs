@@ -1,8 +1,8 @@
 //! Career guidance: a model that has read learns to answer.
 
 use super::clock::Clock;
-use super::pretrain::{finish, name_of, tell_plan, token_bytes, with_length};
-use super::samples::{Prompt, default_prompts};
+use super::pretrain::{finish, tell_plan, token_bytes, with_length};
+use super::samples::Prompt;
 use super::watch::Watch;
 use crate::{Academy, Level};
 use anyhow::{Context, Result};
@@ -12,7 +12,6 @@ use shuyuan_train::{Job, Kind, ModelRecipe, Plan, Recipe, Summary, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 /// What to tune, and on what.
 #[derive(Clone, Debug)]
@@ -98,7 +97,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         academy.events.message(Level::Info, text);
     }
     with_length(&mut recipe, options.steps, options.minutes)?;
-    tell_plan(academy, &recipe, &Plan::new(&recipe, config))?;
+    let plan = Plan::new(&recipe, config);
+    tell_plan(academy, &recipe, &plan)?;
 
     let (held_out, taught) = split(read.conversations);
     let batch =
@@ -110,18 +110,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         let batches = batches.take(recipe.train.validation_batches).collect::<Result<_, _>>()?;
         Some(Validation { batches, token_bytes: token_bytes(&tokenizer) })
     };
-    let mut watch = Watch {
-        academy,
-        run: options.kind.name(),
-        name: name_of(&options.output),
-        tokenizer: tokenizer.clone(),
-        prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },
-        samples: options.output.join("samples.jsonl"),
-        every_seconds: 20.0,
-        told: Instant::now(),
-    };
+    let mut watch =
+        Watch::new(academy, options.kind, &options.output, tokenizer.clone(), &options.prompts, &plan);
     let job = Job {
         recipe: &recipe,
+        tokenizer: &tokenizer,
         model,
         data: Box::new(ChatBatches::new(taught, batch(recipe.train.seed, None))?),
         validation,

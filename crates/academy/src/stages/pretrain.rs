@@ -1,7 +1,7 @@
 //! The teacher: a model from token shards.
 
 use super::clock::Clock;
-use super::samples::{Prompt, default_prompts};
+use super::samples::Prompt;
 use super::watch::Watch;
 use crate::{Academy, Level};
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,6 @@ use shuyuan_train::{Job, Kind, Plan, Recipe, Summary, Validation};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 /// What to train.
 #[derive(Clone, Debug)]
@@ -58,7 +57,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     with_length(&mut recipe, options.steps, options.minutes)?;
     let mut config = recipe.config(tokenizer.vocab_size());
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
-    tell_plan(academy, &recipe, &Plan::new(&recipe, &config))?;
+    let plan = Plan::new(&recipe, &config);
+    tell_plan(academy, &recipe, &plan)?;
 
     let batch =
         |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
@@ -76,18 +76,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let floor = options.floor_per_byte.map(|floor| floor * bytes as f64 / tokens as f64);
 
     let device = shuyuan_tensor::cpu_autodiff();
-    let mut watch = Watch {
-        academy,
-        run: Kind::Pretrain.name(),
-        name: name_of(&options.output),
-        tokenizer: tokenizer.clone(),
-        prompts: if options.prompts.is_empty() { default_prompts() } else { options.prompts.clone() },
-        samples: options.output.join("samples.jsonl"),
-        every_seconds: 20.0,
-        told: Instant::now(),
-    };
+    let mut watch =
+        Watch::new(academy, Kind::Pretrain, &options.output, tokenizer.clone(), &options.prompts, &plan);
     let job = Job {
         recipe: &recipe,
+        tokenizer: &tokenizer,
         model: Qwen3ForCausalLM::init(&config, recipe.train.seed, &device)?,
         data: Box::new(data),
         validation,

@@ -1,27 +1,57 @@
 //! What a training stage shows while it runs: steps as events, and the weights of the moment answering.
 
-use super::samples::{Prompt, answer};
-use crate::{Academy, Event, LiveModel};
+use super::pretrain::name_of;
+use super::samples::{Prompt, answer, default_prompts};
+use crate::{Academy, Event, Lang, Level, LiveModel};
 use serde::Serialize;
 use shuyuan_model::Qwen3ForCausalLM;
 use shuyuan_text::Tokenizer;
-use shuyuan_train::{Metric, Observer};
+use shuyuan_train::{Kind, Metric, Observer, Plan, Trouble};
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Turns what the trainer reports into events, and keeps the samples in the run's folder.
 pub(crate) struct Watch<'a> {
-    pub(crate) academy: &'a Academy,
-    pub(crate) run: &'static str,
-    pub(crate) name: String,
-    pub(crate) tokenizer: Arc<Tokenizer>,
-    pub(crate) prompts: Vec<Prompt>,
-    pub(crate) samples: PathBuf,
-    pub(crate) every_seconds: f64,
-    pub(crate) told: Instant,
+    academy: &'a Academy,
+    run: &'static str,
+    name: String,
+    tokenizer: Arc<Tokenizer>,
+    prompts: Vec<Prompt>,
+    samples: PathBuf,
+    every_seconds: f64,
+    told: Instant,
+    /// Step and seconds of training at the last report.
+    since: Option<(u64, f64)>,
+    /// Steps a second that would keep the machine wholly busy.
+    peak_steps_per_s: f64,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches the run in `output`; with no prompts, a few of our own are asked. Measures the machine for some 0.1 s.
+    pub(crate) fn new(
+        academy: &'a Academy,
+        kind: Kind,
+        output: &Path,
+        tokenizer: Arc<Tokenizer>,
+        prompts: &[Prompt],
+        plan: &Plan,
+    ) -> Self {
+        Self {
+            academy,
+            run: kind.name(),
+            name: name_of(output),
+            tokenizer,
+            prompts: if prompts.is_empty() { default_prompts() } else { prompts.to_vec() },
+            samples: output.join("samples.jsonl"),
+            every_seconds: 20.0,
+            told: Instant::now(),
+            since: None,
+            peak_steps_per_s: shuyuan_tensor::matmul_peak() * 1e9 / plan.flops_per_step,
+        }
+    }
 }
 
 /// A line of `samples.jsonl`.
@@ -37,10 +67,15 @@ struct Sample<'a> {
 impl Observer for Watch<'_> {
     fn step(&mut self, metric: &Metric, progress: f64) {
         // Ten a second are plenty for the eye; the file has them all.
-        if metric.step > 1 && progress < 1.0 && self.told.elapsed().as_secs_f64() < 0.1 {
+        let rare = metric.step == 1 || progress >= 1.0 || metric.spike;
+        if !rare && self.told.elapsed().as_secs_f64() < 0.1 {
             return;
         }
         self.told = Instant::now();
+        let utilisation = self.since.map(|(step, seconds)| {
+            (metric.step - step) as f64 / (metric.seconds - seconds).max(1e-9) / self.peak_steps_per_s
+        });
+        self.since = Some((metric.step, metric.seconds));
         let events = &self.academy.events;
         events.send(Event::Loss {
             run: self.run.into(),
@@ -50,7 +85,10 @@ impl Observer for Watch<'_> {
             loss: metric.loss,
             floor: metric.floor,
             lr: metric.lr,
+            grad_norm: metric.grad_norm,
             tokens_per_s: metric.tokens_per_s,
+            utilisation,
+            spike: metric.spike,
         });
         if let Some(bits_per_byte) = metric.validation_bits_per_byte {
             events.send(Event::Validation { run: self.run.into(), step: metric.step, bits_per_byte });
@@ -108,5 +146,18 @@ impl Observer for Watch<'_> {
                 mine,
             });
         }
+    }
+    fn spike(&mut self, trouble: &Trouble, file: &Path) {
+        let (step, file) = (trouble.step, file.display());
+        let [loss, usual] = [trouble.loss, trouble.usual].map(Option::unwrap_or_default);
+        let text = match self.academy.lang {
+            Lang::Zh => {
+                format!("第 {step} 步损失突然到 {loss:.2}(平常 {usual:.2});这一批存在 {file},训练继续。")
+            }
+            Lang::En => format!(
+                "The loss jumped to {loss:.2} at step {step} (usual: {usual:.2}); the batch is in {file}, training goes on."
+            ),
+        };
+        self.academy.events.message(Level::Warn, text);
     }
 }
