@@ -1,7 +1,15 @@
 // A run as the Teacher draws it: the record that the server keeps, and the live events past its end.
 import { getRun } from './api';
 import { feed } from './feed.svelte';
-import type { Metric, RunDetail, Sample } from './types';
+import type { Finding, Metric, RunDetail, Sample } from './types';
+
+/** A look at held-out text. */
+export interface Look {
+  step: number;
+  tokens: number;
+  seconds: number;
+  bits_per_byte: number;
+}
 
 class Runs {
   private details = $state.raw<Record<string, RunDetail>>({});
@@ -32,13 +40,22 @@ class Runs {
     return [...kept, ...live];
   }
 
-  validation(name: string): { step: number; bits_per_byte: number }[] {
-    const byStep = new Map<number, number>();
+  findings(name: string): Finding[] {
+    return this.details[name]?.findings ?? [];
+  }
+
+  validation(name: string): Look[] {
+    const byStep = new Map<number, Look>();
+    const look = ({ step, tokens, seconds }: Omit<Look, 'bits_per_byte'>, bits_per_byte: number) =>
+      byStep.set(step, { step, tokens, seconds, bits_per_byte });
     for (const m of this.details[name]?.metrics ?? []) {
-      if (m.validation_bits_per_byte != null) byStep.set(m.step, m.validation_bits_per_byte);
+      if (m.validation_bits_per_byte != null) look(m, m.validation_bits_per_byte);
     }
-    for (const event of feed.validation[name] ?? []) byStep.set(event.step, event.bits_per_byte);
-    return [...byStep].sort((a, b) => a[0] - b[0]).map(([step, bits_per_byte]) => ({ step, bits_per_byte }));
+    for (const { step, bits_per_byte } of feed.validation[name] ?? []) {
+      const at = feed.loss[name]?.findLast((event) => event.step === step);
+      if (at) look(at, bits_per_byte);
+    }
+    return [...byStep.values()].sort((a, b) => a.step - b.step);
   }
 
   samples(name: string): Sample[] {

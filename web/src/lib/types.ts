@@ -47,7 +47,12 @@ export interface LossEvent {
   loss: number;
   floor: number | null;
   lr: number;
+  grad_norm: number;
   tokens_per_s: number;
+  /** Arithmetic as a part of what this machine's largest product reached. */
+  utilisation: number | null;
+  /** Whether the loss jumped far above what was usual. */
+  spike: boolean;
 }
 
 export interface ValidationEvent {
@@ -147,8 +152,18 @@ export interface Metric {
   validation_bits_per_byte?: number | null;
 }
 
+/** Something that looks wrong with a curve; what the numbers mean depends on the rule. */
+export interface Finding {
+  rule: 'not_finite' | 'spike' | 'flat' | 'memorising' | 'exploding' | 'too_fast';
+  step: number;
+  value: number | null;
+  than: number | null;
+  count: number;
+}
+
 export interface RunDetail {
   recipe: unknown;
+  findings: Finding[];
   metrics: Metric[];
   samples: Sample[];
 }

@@ -67,7 +67,8 @@ struct Sample<'a> {
 impl Observer for Watch<'_> {
     fn step(&mut self, metric: &Metric, progress: f64) {
         // Ten a second are plenty for the eye; the file has them all.
-        let rare = metric.step == 1 || progress >= 1.0 || metric.spike;
+        let looked = metric.validation_bits_per_byte.is_some();
+        let rare = metric.step == 1 || progress >= 1.0 || metric.spike || looked;
         if !rare && self.told.elapsed().as_secs_f64() < 0.1 {
             return;
         }

@@ -291,6 +291,31 @@ fn runs_say_what_they_are_for() {
 }
 
 #[test]
+fn a_run_that_looks_wrong_says_why() {
+    let world = start(None, None);
+    let run = world.academy.home.run("r");
+    std::fs::create_dir_all(run.join("trouble")).unwrap();
+    std::fs::write(run.join("recipe.json"), json!({ "optimizer": { "warmup_steps": 5 } }).to_string())
+        .unwrap();
+    let lines = (1..=150).map(|step| {
+        json!({
+            "step": step, "tokens": step, "seconds": 1.0, "loss": 7.0, "lr": 0.1, "grad_norm": 1.0, "tokens_per_s": 1.0,
+        })
+    });
+    let lines: Vec<String> = lines.map(|line| line.to_string()).collect();
+    std::fs::write(run.join("metrics.jsonl"), lines.join("\n")).unwrap();
+    let trouble = json!({
+        "what": "not_finite", "step": 151, "loss": null, "usual": null, "lr": 0.1, "grad_norm": null, "cursors": [],
+        "rows": [],
+    });
+    std::fs::write(run.join("trouble/step-000151.json"), trouble.to_string()).unwrap();
+    let found = get(&world, "/api/runs/r").json()["findings"].clone();
+    assert_eq!((&found[0]["rule"], &found[0]["step"]), (&"not_finite".into(), &151.into()), "{found}");
+    assert_eq!((&found[1]["rule"], &found[1]["value"]), (&"flat".into(), &7.0.into()), "{found}");
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+}
+
+#[test]
 fn an_empty_home_says_what_is_missing() {
     let world = start(None, None);
     assert_eq!(get(&world, "/health").json(), json!({ "status": "loading", "ready": false }));

@@ -203,6 +203,31 @@ export const en = {
   'teacher.at': 'after {time}',
   'teacher.prompt': 'Prompt',
   'teacher.nodata': 'This run has not written a number yet.',
+  'teacher.busy': 'Of this machine’s peak',
+  'teacher.findings': 'How it looks',
+  'teacher.findings.none': 'Nothing looks wrong: no jumps, no standstill, no learning by heart.',
+  'teacher.recipes.about': 'What differs between the runs chosen above, setting by setting.',
+  'teacher.recipes.equal': 'Their recipes are the same.',
+  'teacher.recipes.show': 'Show the {n} settings that are the same',
+  'teacher.recipes.hide': 'Only what differs',
+  'finding.not_finite.name': 'It ended in no number',
+  'finding.not_finite':
+    'At step {step} the loss or the gradients were no longer numbers (loss before: {than}, learning rate: {value}). The batch is in the run’s trouble/. The same command with --rewind goes back and leaves it out; if it comes again, lower the rates or warm up longer.',
+  'finding.spike.name': 'The loss jumped',
+  'finding.spike':
+    '{n} in all, the last at step {step}: {value}, where {than} was usual. The batch is in the run’s trouble/. If the curve comes down again within some steps, it did no harm; if not, --rewind goes back and leaves the batch out.',
+  'finding.flat.name': 'It has not learned',
+  'finding.flat':
+    'At step {step} the loss is {value}; it began at {than}. Rates that are far too low or too high do this, and texts without order.',
+  'finding.memorising.name': 'It learns by heart',
+  'finding.memorising':
+    'Pages that it never reads cost {value} bits a byte; at step {step} they cost only {than}, and its own pages have become easier since. More text, fewer passes or a smaller model help; the best checkpoint is kept in best/.',
+  'finding.exploding.name': 'The gradients explode',
+  'finding.exploding':
+    'Their norm is {value}; {than} was usual. The loss is likely to follow: lower the rates, warm up longer, or clip at a smaller norm.',
+  'finding.too_fast.name': 'The rate is too high',
+  'finding.too_fast':
+    'The loss was {than} about step {step} and has risen to {value} since, while the learning rate was high. Lower it, or warm up longer; --rewind goes back to a kept checkpoint.',
 
   'inside.label': 'A sentence to read',
   'inside.look': 'Look inside',
