@@ -206,6 +206,7 @@ export const en = {
   'teacher.busy': 'Of this machine’s peak',
   'teacher.findings': 'How it looks',
   'teacher.findings.none': 'Nothing looks wrong: no jumps, no standstill, no learning by heart.',
+  'teacher.findings.early': 'Too early to tell: the first hundred steps say little.',
   'teacher.recipes.about': 'What differs between the runs chosen above, setting by setting.',
   'teacher.recipes.equal': 'Their recipes are the same.',
   'teacher.recipes.show': 'Show the {n} settings that are the same',

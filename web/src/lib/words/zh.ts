@@ -198,6 +198,7 @@ export const zh: Record<keyof typeof en, string> = {
   'teacher.busy': '用上的算力',
   'teacher.findings': '看起来怎样',
   'teacher.findings.none': '看不出毛病：没有突跳，没有停滞，也没有死记硬背。',
+  'teacher.findings.early': '还早：头一百步说明不了什么。',
   'teacher.recipes.about': '上面选中的几堂课，菜谱里不同的地方，一项一行。',
   'teacher.recipes.equal': '菜谱完全一样。',
   'teacher.recipes.show': '也看相同的 {n} 项',
