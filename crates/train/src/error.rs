@@ -49,15 +49,13 @@ pub enum TrainError {
     },
     /// The folder is no longer where it was.
     #[error(
-        "{path} was moved, removed or replaced while the run was at step {step}: nothing was written to what is there \
-         now. If it was moved, go on there with --resume",
+        "{path} was moved, removed or replaced during the run: nothing was written to what is there now. If it was \
+         moved, go on there with --resume",
         path = path.display()
     )]
     Vanished {
         /// The run's folder.
         path: PathBuf,
-        /// The step.
-        step: u64,
     },
     /// A parameter that nothing taught.
     #[error("parameter {0} got no gradient: it would silently stay as it is")]

@@ -9,7 +9,7 @@ use crate::{Data, Metric, Optimizer, Recipe, TrainError, Validation, bits_per_by
 use burn::module::Module;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
-use shuyuan_store::{Lock, StagedDir, write_atomic};
+use shuyuan_store::{Lock, write_atomic};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,9 +75,9 @@ pub struct Summary {
 
 /// Runs a job to its end, or until it is stopped.
 ///
-/// The folder then holds recipe.json, metrics.jsonl, TensorBoard's events, loss.svg, checkpoint/ (the newest), checkpoints/ (the last few)
-/// and best/ (by held-out text), and trouble/ where something went wrong. With `steps` the result depends on recipe,
-/// data and thread count alone; with `minutes` the schedule follows the clock.
+/// The folder then holds recipe.json, metrics.jsonl, TensorBoard's events, loss.svg, checkpoint/ (the newest),
+/// checkpoints/ (the last few), best/ (by held-out text), and trouble/ where something went wrong. With `steps` the
+/// result depends on recipe, data and thread count alone; with `minutes` the schedule follows the clock.
 ///
 /// # Errors
 /// Whatever stops it; the last checkpoint stays.
@@ -85,29 +85,25 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop } = job;
     recipe.validate().map_err(|what| TrainError::Recipe { path: output.join("recipe.json"), what })?;
     let lock = Lock::acquire(output)?;
+    let there = || match lock.holds() {
+        true => Ok(()),
+        false => Err(TrainError::Vanished { path: output.to_path_buf() }),
+    };
+    let dir = checkpoint::dir(output);
     let mut optimizer = Optimizer::new(recipe.optimizer.clone());
     let mut state = State::at_start(data.cursor());
-    let dir = checkpoint::dir(output);
-    if let Some(saved) = checkpoint::state(&dir)? {
-        if !resume {
-            return Err(TrainError::Exists { path: output.to_path_buf(), step: saved.step });
-        }
-        let wrong = |what: &str| TrainError::Resume { path: dir.clone(), what: what.into() };
-        if checkpoint::recipe(output).is_some_and(|old| !same_run(&old, recipe)) {
-            return Err(wrong(
-                "the recipe differs from the one it was started with: give that one, or another --output",
-            ));
-        }
+    let mut best = f64::INFINITY;
+    if let Some(saved) = saved(output, recipe, resume)? {
         let (loaded, memory) = checkpoint::load(&dir, recipe, &saved)?;
         if loaded.config() != model.config() {
-            return Err(wrong("its model has another shape than this recipe and tokenizer describe"));
+            let what = "its model has another shape than this recipe and tokenizer describe".into();
+            return Err(TrainError::Resume { path: dir, what });
         }
         (model, optimizer) = (loaded, memory);
         data.resume(saved.cursor)?;
         state = saved;
+        best = kept::best_bits_per_byte(output).unwrap_or(best);
     }
-    StagedDir::recover(&kept::best(output))?;
-    let mut best = kept::best_bits_per_byte(output).unwrap_or(f64::INFINITY);
     let json =
         serde_json::to_vec_pretty(recipe).unwrap_or_else(|error| unreachable!("a recipe is JSON: {error}"));
     write_atomic(&output.join("recipe.json"), &json)?;
@@ -133,9 +129,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         let loss = rayon::scope(|_| teach(&model, recipe, &batches, &mut grads))?;
         let lr = recipe.optimizer.matrix_lr * factor;
         let grad_norm = grads.norm();
-        if !lock.holds() {
-            return Err(TrainError::Vanished { path: output.to_path_buf(), step });
-        }
+        there()?;
         let finite = |x: f64| x.is_finite().then_some(x);
         let trouble = |what, usual| Trouble {
             what,
@@ -212,6 +206,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             }
         }
     }
+    there()?;
     if (state.step, state.finished) != saved {
         checkpoint::save(&dir, &model, tokenizer, &optimizer, &state)?;
         kept::keep(output, state.step, recipe.train.keep_checkpoints)?;
@@ -231,6 +226,32 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         bits_per_byte: metrics.iter().rev().find_map(|metric| metric.validation_bits_per_byte),
         stopped: !state.finished,
     })
+}
+
+/// Where the run in `output` stands, if there is one, and it may go on.
+fn saved(output: &Path, recipe: &Recipe, resume: bool) -> Result<Option<State>, TrainError> {
+    let dir = checkpoint::dir(output);
+    let Some(saved) = checkpoint::state(&dir)? else {
+        let kept = kept::steps(output);
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        // Beginning anew would write over them.
+        let what = format!(
+            "it is gone, but checkpoints of steps {kept:?} are kept beside it: go on with --rewind STEP, or choose \
+             another --output"
+        );
+        return Err(TrainError::Resume { path: dir, what });
+    };
+    if !resume {
+        return Err(TrainError::Exists { path: output.to_path_buf(), step: saved.step });
+    }
+    if checkpoint::recipe(output).is_some_and(|old| !same_run(&old, recipe)) {
+        let what =
+            "the recipe differs from the one it was started with: give that one, or another --output".into();
+        return Err(TrainError::Resume { path: dir, what });
+    }
+    Ok(Some(saved))
 }
 
 /// The batches of a step and where each begins, without those that begin where `skip` says.
