@@ -51,7 +51,6 @@ fn rows() {
     time("rms_norm_backward", bytes(3 * N * C), "GB/s", || {
         rms_norm_backward(&dy, &x, &weight, &rstd, &mut y, &mut dweight);
     });
-    time("add", bytes(3 * N * C), "GB/s", || add(&x, &dy, &mut y));
     let ids: Vec<u32> = (0..N).map(|i| (i * i % V) as u32).collect();
     let table = numbers(V * C);
     let mut dtable = vec![0.0; V * C];
@@ -59,8 +58,6 @@ fn rows() {
     time("embedding_backward", bytes(3 * N * C), "GB/s", || embedding_backward(&dy, &ids, &mut dtable));
     let (gate_up, dy) = (numbers(2 * N * I), numbers(N * I));
     let (mut y, mut d) = (vec![0.0; N * I], vec![0.0; 2 * N * I]);
-    time("swiglu", bytes(3 * N * I), "GB/s", || swiglu(&gate_up, &mut y, N, I));
-    time("swiglu_backward", bytes(5 * N * I), "GB/s", || swiglu_backward(&dy, &gate_up, &mut d, N, I));
 }
 
 fn attentions() {

@@ -5,23 +5,28 @@
 mod add;
 mod attention;
 mod embedding;
+mod kept;
 mod linear_cross_entropy;
 mod matmul;
+mod norm_linear;
+mod norm_mlp;
 mod optim;
 #[cfg(test)]
 mod oracle;
 mod rms_norm;
+mod rows;
 mod simd;
 mod split;
 mod swiglu;
 
-pub use add::add;
 pub use attention::{
     AttentionShape, attention, attention_backward, attention_decode, qk_norm_rope, qk_norm_rope_backward,
 };
 pub use embedding::{embedding, embedding_backward};
+pub use kept::Kept;
 pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths, matmul_serial};
+pub use norm_linear::{Linear, linear, linear_backward};
+pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
 pub use optim::{adamw, muon_apply, muon_direction, sum_of_squares};
 pub use rms_norm::{rms_norm, rms_norm_backward};
-pub use swiglu::{swiglu, swiglu_backward};

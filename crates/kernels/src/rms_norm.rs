@@ -58,7 +58,7 @@ pub fn rms_norm_backward(
 }
 
 simd! {
-    fn forward_rows<S>(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32], rstd: &mut [f32]) {
+    pub(crate) fn forward_rows<S>(x: &[f32], weight: &[f32], eps: f32, y: &mut [f32], rstd: &mut [f32]) {
         let c = weight.len();
         for ((y, x), rstd) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(rstd) {
             let mut squares = S::splat(0.0);
@@ -74,7 +74,7 @@ simd! {
 }
 
 simd! {
-    fn backward_rows<S>(
+    pub(crate) fn backward_rows<S>(
         dy: &[f32], x: &[f32], weight: &[f32], rstd: &[f32], dx: &mut [f32], dweight: &mut [f32],
     ) {
         let c = weight.len();

@@ -5,7 +5,7 @@ use super::product::{Left, product};
 use super::tiles::{Seen, TILE, pad_rows, padded};
 use super::{AttentionShape, backward_bf16};
 use crate::Precision;
-use crate::matmul::packed::Bf16;
+use crate::matmul::packed::Packer;
 use crate::simd::{lanes, simd};
 use rayon::prelude::*;
 
@@ -43,7 +43,7 @@ pub fn attention_backward(
     if q.is_empty() {
         return;
     }
-    let bf16 = if precision == Precision::Bf16 { Bf16::available() } else { None };
+    let bf16 = if precision == Precision::Bf16 { Packer::bf16() } else { None };
     let len = tokens * d;
     let inputs = q
         .par_chunks(group * len)

@@ -2,7 +2,7 @@
 
 use super::backward::{Head, probabilities};
 use super::tiles::{Seen, TILE, padded};
-use crate::matmul::packed::{Bf16, Panels, UNIT};
+use crate::matmul::packed::{Packer, Panels, UNIT};
 use crate::{Mat, MatMut};
 
 /// All tiles of one key head; `seen(i, j)` says what queries of tile `i` see if they see keys of tile `j`.
@@ -10,7 +10,7 @@ pub(super) fn run<'a>(
     heads: &mut [Head],
     (k, v): (&[f32], &[f32]),
     d: usize,
-    bf16: Bf16,
+    bf16: Packer,
     seen: impl Fn(usize, usize) -> Option<Seen<'a>>,
     dk: &mut [f32],
     dv: &mut [f32],
@@ -23,9 +23,9 @@ pub(super) fn run<'a>(
     let k_rows = right(bf16, k);
     let queries: Vec<Packed> = heads.iter().map(|head| Packed::new(head, width, bf16)).collect();
     let (mut p, mut ds) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
-    let mut p_right = Panels::new(TILE, TILE);
-    let mut ds_right = Panels::new(TILE, TILE);
-    let mut ds_left = Panels::new(TILE, TILE);
+    let mut p_right = bf16.panels(TILE, TILE);
+    let mut ds_right = bf16.panels(TILE, TILE);
+    let mut ds_left = bf16.panels(TILE, TILE);
     // Transposed, (width, TILE): the probabilities then are a right factor as they lie, queries following each other.
     let (mut dk_tile, mut dv_tile) = (vec![0.0; width * TILE], vec![0.0; width * TILE]);
     let ready = bf16.ready();
@@ -38,8 +38,8 @@ pub(super) fn run<'a>(
                 let (query, key) = (i * TILE, j * TILE);
                 let terms = packed.q.k();
                 let square = |x| MatMut::new(x, TILE, TILE);
-                ready.product(packed.q.lanes(query), k_columns.lanes(key), terms, square(&mut p), false);
-                ready.product(packed.dout.lanes(query), v_columns.lanes(key), terms, square(&mut ds), false);
+                ready.product(packed.q.at(query, 0), k_columns.at(key, 0), terms, square(&mut p), false);
+                ready.product(packed.dout.at(query, 0), v_columns.at(key, 0), terms, square(&mut ds), false);
                 probabilities(&mut p, &mut ds, seen, j, head.lse, &head.delta);
                 p[seen.rows * TILE..].fill(0.0);
                 ds[seen.rows * TILE..].fill(0.0);
@@ -48,22 +48,22 @@ pub(super) fn run<'a>(
                 bf16.pack_left(Mat::new(&ds, TILE, TILE), &mut ds_left);
                 let tall = |x| MatMut::new(x, width, TILE);
                 ready.product(
-                    packed.dout_columns.terms(query),
-                    p_right.lanes(0),
+                    packed.dout_columns.at(0, query),
+                    p_right.at(0, 0),
                     TILE,
                     tall(&mut dv_tile),
                     true,
                 );
                 ready.product(
-                    packed.q_columns.terms(query),
-                    ds_right.lanes(0),
+                    packed.q_columns.at(0, query),
+                    ds_right.at(0, 0),
                     TILE,
                     tall(&mut dk_tile),
                     true,
                 );
                 let dq = MatMut::new(&mut head.dq[query * width..][..TILE * width], TILE, width);
                 let keys = (tokens - key).next_multiple_of(UNIT).min(TILE);
-                ready.product(ds_left.lanes(0), k_rows.terms(key), keys, dq, true);
+                ready.product(ds_left.at(0, 0), k_rows.at(0, key), keys, dq, true);
             }
         }
         take_columns(&dk_tile, d, dk);
@@ -82,7 +82,7 @@ struct Packed {
 }
 
 impl Packed {
-    fn new(head: &Head, width: usize, bf16: Bf16) -> Self {
+    fn new(head: &Head, width: usize, bf16: Packer) -> Self {
         let rows = |x: &'_ [f32]| left(bf16, Mat::new(x, x.len() / width, width));
         let columns = |x: &'_ [f32]| left(bf16, Mat::new(x, x.len() / width, width).t());
         Self {
@@ -94,15 +94,16 @@ impl Packed {
     }
 }
 
-fn left(bf16: Bf16, a: Mat) -> Panels {
-    let mut panels = Panels::new(a.rows, a.cols);
+fn left(bf16: Packer, a: Mat) -> Panels {
+    let mut panels = bf16.panels(a.rows, a.cols);
     bf16.pack_left(a, &mut panels);
     panels
 }
 
-fn right(bf16: Bf16, b: Mat) -> Panels {
+fn right(bf16: Packer, b: Mat) -> Panels {
     // Whole tiles of keys are read, also where the tokens end before.
-    let mut panels = Panels::new(b.cols.next_multiple_of(TILE), b.rows);
+    let mut panels = bf16.panels(b.cols.next_multiple_of(TILE), b.rows);
+    panels.clear();
     bf16.pack_right(b, &mut panels);
     panels
 }

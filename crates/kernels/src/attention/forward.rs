@@ -4,7 +4,7 @@ use super::AttentionShape;
 use super::keys::{Keys, Queries};
 use super::tiles::{QUERIES, SPAN, Seen, Shared, TILE, padded};
 use crate::Precision;
-use crate::matmul::packed::{Bf16, UNIT};
+use crate::matmul::packed::{Packer, UNIT};
 use crate::simd::{Simd, lanes, simd};
 use crate::split::map;
 use rayon::prelude::*;
@@ -40,7 +40,7 @@ pub fn attention(
     if q.is_empty() {
         return;
     }
-    let bf16 = if precision == Precision::Bf16 { Bf16::available() } else { None };
+    let bf16 = if precision == Precision::Bf16 { Packer::bf16() } else { None };
     let keys: Vec<Keys> = k
         .par_chunks(tokens * d)
         .zip(v.par_chunks(tokens * d))
@@ -100,7 +100,7 @@ pub(super) fn attend(
     scale: f32,
     keys: &Keys,
     seen: Seen,
-    bf16: Option<Bf16>,
+    bf16: Option<Packer>,
 ) -> Gathered {
     let width = padded(d);
     let mut gathered = Gathered {

@@ -2,7 +2,7 @@
 
 use super::product::{Left, product};
 use super::tiles::{QUERIES, SPAN, TILE, pad_rows, padded, transpose};
-use crate::matmul::packed::{Bf16, Panels, Ready, UNIT};
+use crate::matmul::packed::{Packer, Panels, Ready, UNIT};
 use crate::simd::simd;
 use crate::{Mat, MatMut};
 
@@ -34,12 +34,12 @@ pub(super) enum Queries {
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn new(k: &'a [f32], v: &'a [f32], d: usize, bf16: Option<Bf16>) -> Self {
+    pub(super) fn new(k: &'a [f32], v: &'a [f32], d: usize, bf16: Option<Packer>) -> Self {
         let tokens = k.len() / d;
         let Some(bf16) = bf16 else {
             return Self::F32 { transposed: transposed_tiles(k, d), values: Rows::new(v, d) };
         };
-        let (mut keys, mut values) = (Panels::new(tokens, d), Panels::new(d, tokens));
+        let (mut keys, mut values) = (bf16.panels(tokens, d), bf16.panels(d, tokens));
         bf16.pack_right(Mat::new(k, tokens, d).t(), &mut keys);
         bf16.pack_right(Mat::new(v, tokens, d), &mut values);
         Self::Bf16 { keys, values }
@@ -58,7 +58,7 @@ impl<'a> Keys<'a> {
             (Self::F32 { transposed, .. }, Queries::F32(q), _) => scores_f32(q, transposed, first, n, scores),
             (Self::Bf16 { keys, .. }, Queries::Bf16 { queries, .. }, Some(ready)) => {
                 let c = MatMut { data: scores, rows: QUERIES, cols: n, row_stride: SPAN };
-                ready.product(queries.lanes(0), keys.lanes(first), queries.k(), c, false);
+                ready.product(queries.at(0, 0), keys.at(first, 0), queries.k(), c, false);
             }
             _ => unreachable!("one precision for all"),
         }
@@ -68,7 +68,7 @@ impl<'a> Keys<'a> {
     pub(super) fn gather(
         &self,
         q: &mut Queries,
-        bf16: Option<(&Bf16, &Ready)>,
+        bf16: Option<(&Packer, &Ready)>,
         (first, n): (usize, usize),
         p: &[f32],
         gathered: &mut [f32],
@@ -83,7 +83,7 @@ impl<'a> Keys<'a> {
                 packed.set_k(n);
                 bf16.pack_left(Mat { cols: n, ..Mat::new(p, QUERIES, SPAN) }, packed);
                 let c = MatMut::new(gathered, QUERIES, width);
-                ready.product(packed.lanes(0), values.terms(first), n, c, true);
+                ready.product(packed.at(0, 0), values.at(0, first), n, c, true);
             }
             _ => unreachable!("one precision for all"),
         }
@@ -92,14 +92,14 @@ impl<'a> Keys<'a> {
 
 impl Queries {
     /// Of up to [`QUERIES`] queries (rows, `d`), times the scale.
-    pub(super) fn new(q: &[f32], d: usize, scale: f32, bf16: Option<&Bf16>) -> Self {
+    pub(super) fn new(q: &[f32], d: usize, scale: f32, bf16: Option<&Packer>) -> Self {
         let width = padded(d);
         let mut rows = vec![0.0; QUERIES * width];
         pad_rows(q, d, width, scale, &mut rows);
         let Some(bf16) = bf16 else { return Self::F32(rows) };
-        let mut queries = Panels::new(QUERIES, width);
+        let mut queries = bf16.panels(QUERIES, width);
         bf16.pack_left(Mat::new(&rows, QUERIES, width), &mut queries);
-        Self::Bf16 { queries, p: Panels::new(QUERIES, SPAN) }
+        Self::Bf16 { queries, p: bf16.panels(QUERIES, SPAN) }
     }
 }
 

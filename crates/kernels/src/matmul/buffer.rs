@@ -4,27 +4,107 @@
 //! another product meanwhile, which then takes or makes a buffer of its own.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 
 /// Sixteen lanes by sixteen words, 1 KiB: what one AMX tile holds, and the unit of every packed layout.
 ///
 /// A word is one f32, or two bf16 that follow each other in K.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Block(pub(super) [[u32; 16]; 16]);
+pub(crate) struct Block(pub(super) [[u32; 16]; 16]);
+
+/// Buffers that a thread keeps, at most.
+const SPARES: usize = 24;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<Block>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Blocks of unspecified contents, given back when dropped.
+pub(crate) struct Blocks {
+    blocks: Vec<Block>,
+    len: usize,
+}
+
+impl Blocks {
+    /// `len` of them.
+    pub(crate) fn take(len: usize) -> Self {
+        let spare = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            // The smallest that is large enough, but not one that a larger need will look for.
+            let fits = |&i: &usize| (len..=2 * len + 16).contains(&spare[i].len());
+            let best = (0..spare.len()).filter(fits).min_by_key(|&i| spare[i].len())?;
+            Some(spare.remove(best))
+        });
+        let blocks = spare.ok().flatten().unwrap_or_else(|| vec![Block([[0; 16]; 16]); len]);
+        Self { blocks, len }
+    }
+
+    /// The same memory as numbers.
+    pub(crate) fn f32s(&mut self) -> &mut [f32] {
+        // SAFETY: a block is 256 words of plain bits, and any bits are an f32.
+        unsafe { std::slice::from_raw_parts_mut(self.blocks.as_mut_ptr().cast(), self.len * 256) }
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        let blocks = std::mem::take(&mut self.blocks);
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            spare.push(blocks);
+            if spare.len() > SPARES {
+                spare.remove(0);
+            }
+        });
+    }
+}
+
+impl Deref for Blocks {
+    type Target = [Block];
+
+    fn deref(&self) -> &[Block] {
+        &self.blocks[..self.len]
+    }
+}
+
+impl DerefMut for Blocks {
+    fn deref_mut(&mut self) -> &mut [Block] {
+        &mut self.blocks[..self.len]
+    }
+}
+
+/// Numbers of unspecified contents, given back when dropped.
+pub(crate) struct Scratch {
+    blocks: Blocks,
+    len: usize,
+}
+
+impl Scratch {
+    /// `len` of them.
+    pub(crate) fn take(len: usize) -> Self {
+        Self { blocks: Blocks::take(len.div_ceil(256)), len }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: as in [`Blocks::f32s`].
+        unsafe { std::slice::from_raw_parts(self.blocks.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.blocks.f32s()[..self.len]
+    }
+}
+
 /// Calls `f` with `len` blocks of unspecified contents.
 pub(super) fn with_blocks<R>(len: usize, f: impl FnOnce(&mut [Block]) -> R) -> R {
-    let mut blocks = SPARE.with_borrow_mut(|spare| spare.pop()).unwrap_or_default();
-    if blocks.len() < len {
-        blocks.resize(len, Block([[0; 16]; 16]));
-    }
-    let result = f(&mut blocks[..len]);
-    SPARE.with_borrow_mut(|spare| spare.push(blocks));
-    result
+    f(&mut Blocks::take(len))
 }
 
 /// The same memory as words.

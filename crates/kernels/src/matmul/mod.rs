@@ -11,7 +11,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocked;
-mod buffer;
+pub(crate) mod buffer;
 mod few_rows;
 #[cfg(target_arch = "x86_64")]
 mod few_rows_x86;

@@ -23,12 +23,18 @@ pub(crate) fn wide(x: &[f32]) -> Vec<f64> {
 }
 
 /// The gradient of `Σ weights · f(x)` by central differences. In f64 with a step of 1e-5 it is exact to about 1e-9.
+///
+/// Of more than 300 numbers every few are worked out; the others are NaN, which [`assert_close`] passes over.
 pub(crate) fn gradient(x: &[f32], weights: &[f32], f: impl Fn(&[f64]) -> Vec<f64> + Sync) -> Vec<f64> {
     let total = |x: &[f64]| f(x).iter().zip(weights).map(|(y, &w)| y * f64::from(w)).sum::<f64>();
     let step = 1e-5;
+    let every = x.len().div_ceil(300);
     (0..x.len())
         .into_par_iter()
         .map(|i| {
+            if i % every != 0 {
+                return f64::NAN;
+            }
             let mut x = wide(x);
             let middle = x[i];
             x[i] = middle + step;
@@ -44,7 +50,7 @@ pub(crate) fn gradient(x: &[f32], weights: &[f32], f: impl Fn(&[f64]) -> Vec<f64
 pub(crate) fn assert_close(name: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{name}: length");
     let largest = expected.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
-    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+    for (i, (&found, &expected)) in found.iter().zip(expected).enumerate().filter(|(_, (_, e))| !e.is_nan()) {
         let error = (f64::from(found) - expected).abs();
         assert!(error <= tolerance * largest, "{name}[{i}]: {found}, not {expected} (largest {largest})");
     }

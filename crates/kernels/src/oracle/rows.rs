@@ -1,7 +1,7 @@
 //! The kernels that work on rows.
 
 use super::{BF16, F32, assert_close, gradient, numbers, wide};
-use crate::*;
+use crate::{swiglu, *};
 
 fn rms_norm_oracle(x: &[f64], weight: &[f64], eps: f64) -> Vec<f64> {
     let c = weight.len();
@@ -80,30 +80,123 @@ fn embedding_backward_refuses_an_id_past_the_table() {
 #[test]
 fn swiglu_and_its_gradient() {
     for (n, i) in [(1, 1), (3, 17), (4, 32)] {
-        let gate_up: Vec<f32> = numbers(2 * n * i, 1).iter().map(|x| 6.0 * x).collect();
-        let dy = numbers(n * i, 2);
-        let oracle = |x: &[f64]| -> Vec<f64> {
-            x.chunks(2 * i)
-                .flat_map(|x| (0..i).map(|j| x[j] / (1.0 + (-x[j]).exp()) * x[i + j]).collect::<Vec<_>>())
-                .collect()
-        };
-        let (mut y, mut d) = (vec![0.0; n * i], vec![9.0; 2 * n * i]);
-        swiglu(&gate_up, &mut y, n, i);
-        assert_close("y", &y, &oracle(&wide(&gate_up)), F32);
-        swiglu_backward(&dy, &gate_up, &mut d, n, i);
-        assert_close("dgate_up", &d, &gradient(&gate_up, &dy, oracle), F32);
+        let n = n * i;
+        let gate_up: Vec<f32> = numbers(2 * n, 1).iter().map(|x| 6.0 * x).collect();
+        let dh = numbers(n, 2);
+        let oracle = |x: &[f64]| -> Vec<f64> { (0..n).map(|j| silu(x[j]) * x[n + j]).collect() };
+        let (gate, up) = gate_up.split_at(n);
+        let (mut h, mut again, mut d) = (vec![9.0; n], vec![9.0; n], vec![9.0; 2 * n]);
+        swiglu::forward(gate, up, &mut h);
+        assert_close("h", &h, &oracle(&wide(&gate_up)), F32);
+        let (dgate, dup) = d.split_at_mut(n);
+        swiglu::backward(&dh, gate, up, dgate, dup, &mut again);
+        assert_close("dgate_up", &d, &gradient(&gate_up, &dh, oracle), F32);
+        assert_eq!(again, h);
     }
-    let mut y = [0.0; 2];
-    swiglu(&[-200.0, 200.0, 1.0, 1.0], &mut y, 1, 2);
-    assert_eq!(y, [0.0, 200.0]);
+    let mut h = [0.0; 2];
+    swiglu::forward(&[-200.0, 200.0], &[1.0, 1.0], &mut h);
+    assert_eq!(h, [0.0, 200.0]);
+}
+
+fn silu(x: f64) -> f64 {
+    x / (1.0 + (-x).exp())
+}
+
+/// x · wᵀ, with `x` rows of `c`.
+fn times(x: &[f64], w: &[f64], c: usize) -> Vec<f64> {
+    let dot = |x: &[f64], w: &[f64]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f64>();
+    x.chunks(c).flat_map(|x| w.chunks(c).map(move |w| dot(x, w)).collect::<Vec<_>>()).collect()
+}
+
+/// The sizes at which blocks of rows, tiles and blocks along K end early, or just not; few rows, and no few.
+const SIZES: [(usize, usize, usize); 6] =
+    [(1, 1, 1), (3, 6, 10), (9, 17, 33), (130, 16, 12), (128, 3, 200), (65, 260, 7)];
+
+#[test]
+fn norm_mlp_and_its_gradients() {
+    for (n, c, i) in SIZES {
+        for (precision, tolerance) in [(Precision::F32, 3.0 * F32), (Precision::Bf16, 2.0 * BF16)] {
+            let (x, norm, dout) = (numbers(n * c, 1), numbers(c, 2), numbers(n * c, 3));
+            let [gate, up, down] = [4, 5, 6].map(|seed| numbers(i * c, seed));
+            let eps = 1e-3f32;
+            let oracle = |x: &[f64], norm: &[f64], gate: &[f64], up: &[f64], down: &[f64]| -> Vec<f64> {
+                let y = rms_norm_oracle(x, norm, f64::from(eps));
+                let h: Vec<f64> =
+                    times(&y, gate, c).iter().zip(times(&y, up, c)).map(|(g, u)| silu(*g) * u).collect();
+                times(&h, down, i).iter().zip(x).map(|(y, x)| y + x).collect()
+            };
+            let [wx, wnorm, wgate, wup, wdown] = [&x, &norm, &gate, &up, &down].map(|x| wide(x));
+            let mlp = Mlp { norm: &norm, gate: &gate, up: &up, down: &down, eps, precision };
+            let (mut out, mut alone) = (x.clone(), x.clone());
+            let kept = norm_mlp(mlp, &x, &mut out, true).expect("asked for");
+            assert_close("out", &out, &oracle(&wx, &wnorm, &wgate, &wup, &wdown), tolerance);
+            assert!(norm_mlp(mlp, &x, &mut alone, false).is_none());
+            assert_close("alone", &alone, &wide(&out), tolerance);
+            if n > 9 && precision == Precision::F32 && i > 20 {
+                continue; // Differences take their time.
+            }
+            let (mut dx, mut dnorm) = (dout.clone(), vec![1.0; c]);
+            let [mut dgate, mut dup, mut ddown] = [0; 3].map(|_| vec![9.0; i * c]);
+            let grads = MlpGrads {
+                norm: &mut dnorm,
+                gate: Some(&mut dgate),
+                up: Some(&mut dup),
+                down: Some(&mut ddown),
+            };
+            norm_mlp_backward(mlp, &x, &kept, &dout, &mut dx, grads);
+            assert_close(
+                "dx",
+                &dx,
+                &gradient(&x, &dout, |x| oracle(x, &wnorm, &wgate, &wup, &wdown)),
+                tolerance,
+            );
+            let expected = gradient(&norm, &dout, |norm| oracle(&wx, norm, &wgate, &wup, &wdown));
+            assert_close("dnorm", &dnorm, &expected.iter().map(|d| d + 1.0).collect::<Vec<_>>(), tolerance);
+            let expected = gradient(&gate, &dout, |gate| oracle(&wx, &wnorm, gate, &wup, &wdown));
+            assert_close("dgate", &dgate, &expected, tolerance);
+            let expected = gradient(&up, &dout, |up| oracle(&wx, &wnorm, &wgate, up, &wdown));
+            assert_close("dup", &dup, &expected, tolerance);
+            let expected = gradient(&down, &dout, |down| oracle(&wx, &wnorm, &wgate, &wup, down));
+            assert_close("ddown", &ddown, &expected, tolerance);
+        }
+    }
 }
 
 #[test]
-fn add_adds() {
-    let (a, b) = (numbers(100, 1), numbers(100, 2));
-    let mut out = vec![0.0; 100];
-    add(&a, &b, &mut out);
-    assert!((0..100).all(|i| out[i] == a[i] + b[i]));
+fn linear_and_its_gradients() {
+    for (n, c, o) in SIZES {
+        for (precision, tolerance) in [(Precision::F32, 3.0 * F32), (Precision::Bf16, 2.0 * BF16)] {
+            for normed in [true, false] {
+                let (x, norm, dout) = (numbers(n * c, 1), numbers(c, 2), numbers(n * 2 * o, 3));
+                let [a, b] = [4, 5].map(|seed| numbers(o * c, seed));
+                let eps = 1e-3f32;
+                let oracle = |x: &[f64], norm: &[f64], a: &[f64], b: &[f64]| -> Vec<f64> {
+                    let y = if normed { rms_norm_oracle(x, norm, f64::from(eps)) } else { x.to_vec() };
+                    let (a, b) = (times(&y, a, c), times(&y, b, c));
+                    a.chunks(o).zip(b.chunks(o)).flat_map(|(a, b)| [a, b].concat()).collect()
+                };
+                let [wx, wnorm, wa, wb] = [&x, &norm, &a, &b].map(|x| wide(x));
+                let weights: [&[f32]; 2] = [&a, &b];
+                let of =
+                    Linear { input: c, norm: normed.then_some((&norm, eps)), weights: &weights, precision };
+                let (mut out, mut added) = (vec![9.0; n * 2 * o], vec![1.0; n * 2 * o]);
+                linear(of, &x, &mut out, false);
+                assert_close("out", &out, &oracle(&wx, &wnorm, &wa, &wb), tolerance);
+                linear(of, &x, &mut added, true);
+                assert_close("added", &added, &wide(&out).iter().map(|x| x + 1.0).collect::<Vec<_>>(), F32);
+                let (mut dx, mut dnorm) = (vec![1.0; n * c], vec![1.0; c]);
+                let [mut da, mut db] = [0; 2].map(|_| vec![9.0; o * c]);
+                linear_backward(of, &x, &dout, &mut dx, &mut dnorm, vec![Some(&mut da), Some(&mut db)]);
+                let plus = |d: Vec<f64>| d.iter().map(|d| d + 1.0).collect::<Vec<_>>();
+                let expected = gradient(&x, &dout, |x| oracle(x, &wnorm, &wa, &wb));
+                assert_close("dx", &dx, &plus(expected), tolerance);
+                let expected = gradient(&norm, &dout, |norm| oracle(&wx, norm, &wa, &wb));
+                assert_close("dnorm", &dnorm, &plus(expected), tolerance);
+                assert_close("da", &da, &gradient(&a, &dout, |a| oracle(&wx, &wnorm, a, &wb)), tolerance);
+                assert_close("db", &db, &gradient(&b, &dout, |b| oracle(&wx, &wnorm, &wa, b)), tolerance);
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
-use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
+use shuyuan_kernels::{Linear, Precision, linear, linear_backward};
 
 pub(super) fn forward(
     x: &FlexTensor,
@@ -20,8 +20,8 @@ pub(super) fn forward(
     let _span = span("linear_residual forward");
     let ([n, i], [o, _]) = (dims(x), dims(weight));
     let mut y = slice(residual).to_vec();
-    let (x, weight) = (slice(x), slice(weight));
-    matmul(Mat::new(&x, n, i), Mat::new(&weight, o, i).t(), MatMut::new(&mut y, n, o), true, precision);
+    let of = Linear { input: i, norm: None, weights: &[&slice(weight)], precision };
+    linear(of, &slice(x), &mut y, true);
     tensor(y, [n, o])
 }
 
@@ -44,32 +44,15 @@ impl Backward<Flex, 3> for LinearResidualBackward {
         let State { x, weight, precision } = ops.state;
         let ([n, i], [o, _]) = (dims(&x), dims(&weight));
         let [x_node, weight_node, residual_node] = ops.parents;
-        {
-            let dy = slice(&dy);
-            if let Some(node) = x_node {
-                let mut dx = vec![0.0; n * i];
-                let weight = slice(&weight);
-                matmul(
-                    Mat::new(&dy, n, o),
-                    Mat::new(&weight, o, i),
-                    MatMut::new(&mut dx, n, i),
-                    false,
-                    precision,
-                );
-                grads.register::<Flex>(node.id, tensor(dx, [n, i]));
-            }
-            if let Some(node) = weight_node {
-                let mut dw = vec![0.0; o * i];
-                let x = slice(&x);
-                matmul(
-                    Mat::new(&dy, n, o).t(),
-                    Mat::new(&x, n, i),
-                    MatMut::new(&mut dw, o, i),
-                    false,
-                    precision,
-                );
-                grads.register::<Flex>(node.id, tensor(dw, [o, i]));
-            }
+        let mut dx = vec![0.0; n * i];
+        let mut dweight = weight_node.is_some().then(|| vec![0.0; o * i]);
+        let of = Linear { input: i, norm: None, weights: &[&slice(&weight)], precision };
+        linear_backward(of, &slice(&x), &slice(&dy), &mut dx, &mut [], vec![dweight.as_deref_mut()]);
+        if let Some(node) = x_node {
+            grads.register::<Flex>(node.id, tensor(dx, [n, i]));
+        }
+        if let (Some(node), Some(d)) = (weight_node, dweight) {
+            grads.register::<Flex>(node.id, tensor(d, [o, i]));
         }
         if let Some(node) = residual_node {
             grads.register::<Flex>(node.id, dy);

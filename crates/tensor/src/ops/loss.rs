@@ -1,6 +1,5 @@
 //! The end of the decoder: final norm, output layer, cross-entropy.
 
-use super::norm_qkv::normed;
 use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -10,7 +9,9 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
-use shuyuan_kernels::{IGNORE, Mat, MatMut, Precision, linear_cross_entropy, matmul, rms_norm_backward};
+use shuyuan_kernels::{
+    IGNORE, Mat, MatMut, Precision, linear_cross_entropy, matmul, rms_norm, rms_norm_backward,
+};
 use std::sync::{Arc, Mutex};
 
 /// What the loss needs to know beside its tensors.
@@ -132,4 +133,12 @@ pub(super) fn tracked<C: CheckpointStrategy>(
         }
         OpsKind::UnTracked(prep) => prep.finish(forward(&x, &norm, &head, &args, false).0),
     }
+}
+
+/// The norm of each row, and 1/rms of each.
+fn normed(x: &FlexTensor, norm: &FlexTensor, eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let [n, c] = dims(x);
+    let (mut y, mut rstd) = (vec![0.0; n * c], vec![0.0; n]);
+    rms_norm(&slice(x), &slice(norm), eps, &mut y, &mut rstd);
+    (y, rstd)
 }

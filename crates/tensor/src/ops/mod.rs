@@ -236,7 +236,7 @@ impl FusedOps for Flex {
         eps: f32,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        norm_qkv::forward(&x, &norm, [&q, &k, &v], eps, precision).0
+        norm_qkv::forward(&x, &norm, [&q, &k, &v], eps, precision)
     }
 
     fn attention(
@@ -266,7 +266,7 @@ impl FusedOps for Flex {
         eps: f32,
         precision: Precision,
     ) -> FloatTensor<Self> {
-        norm_mlp::forward(&x, &norm, [&gate, &up, &down], eps, precision).0
+        norm_mlp::forward(&x, &norm, [&gate, &up, &down], eps, precision, false).0
     }
 
     fn loss(

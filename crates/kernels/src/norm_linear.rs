@@ -1,0 +1,149 @@
+//! Projections of the state, normed or as it is, block by block of rows.
+
+use crate::add::add_to;
+use crate::matmul::buffer::Scratch;
+use crate::matmul::packed::{Packer, Panels};
+use crate::rms_norm::{backward_rows, forward_rows};
+use crate::rows::{for_blocks, rows_per_block};
+use crate::split::sum_into;
+use crate::{Mat, MatMut, Precision, matmul};
+
+/// Up to so many rows, each weight is read as it lies.
+const FEW: usize = 8;
+
+/// One or more projections of the same rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear<'a> {
+    /// C: numbers in a row of `x`.
+    pub input: usize,
+    /// The norm before them, if any: its weight (C) and epsilon.
+    pub norm: Option<(&'a [f32], f32)>,
+    /// (O, C) each; the results stand side by side.
+    pub weights: &'a [&'a [f32]],
+    /// What products are multiplied in.
+    pub precision: Precision,
+}
+
+impl Linear<'_> {
+    /// Each weight with O and the column where its result begins; then the width of all results.
+    fn columns(&self) -> (Vec<(&[f32], usize, usize)>, usize) {
+        let mut width = 0;
+        let columns = self.weights.iter().map(|weight| {
+            assert!(weight.len().is_multiple_of(self.input), "linear: a weight is not (O, {})", self.input);
+            let (o, at) = (weight.len() / self.input, width);
+            width += o;
+            (*weight, o, at)
+        });
+        (columns.collect(), width)
+    }
+
+    /// The rows that are projected, and 1/rms of each.
+    fn rows(&self, x: &[f32]) -> (Scratch, Scratch) {
+        let n = x.len() / self.input;
+        let (mut y, mut rstd) = (Scratch::take(x.len()), Scratch::take(n));
+        match self.norm {
+            Some((weight, eps)) => forward_rows(x, weight, eps, &mut y, &mut rstd),
+            None => y.copy_from_slice(x),
+        }
+        (y, rstd)
+    }
+}
+
+/// `out = y · [weights]ᵀ`, or `out +=` with `add`, with `y` the norm of `x`, or `x`.
+///
+/// Shapes: `x` (N, C), `out` (N, ΣO). Panics if they disagree.
+pub fn linear(linear: Linear, x: &[f32], out: &mut [f32], add: bool) {
+    let (c, (weights, width)) = (linear.input, linear.columns());
+    let n = x.len() / c.max(1);
+    assert!(x.len() == n * c && out.len() == n * width, "linear: shapes disagree");
+    if out.is_empty() {
+        return;
+    }
+    if n <= FEW {
+        let (y, _) = linear.rows(x);
+        for (weight, o, at) in weights {
+            let out = MatMut { data: &mut out[at..], rows: n, cols: o, row_stride: width };
+            matmul(Mat::new(&y, n, c), Mat::new(weight, o, c).t(), out, add, linear.precision);
+        }
+        return;
+    }
+    let packer = Packer::new(linear.precision);
+    let right = |&(weight, o, at): &(&[f32], usize, usize)| (packer.right(Mat::new(weight, o, c).t()), o, at);
+    let packed: Vec<(Panels, usize, usize)> = weights.iter().map(right).collect();
+    let rows = rows_per_block(c);
+    for_blocks(rows, width, out, vec![(); n.div_ceil(rows)], |first, out, ()| {
+        let rows = out.len() / width;
+        let (y, _) = linear.rows(&x[first * c..][..rows * c]);
+        let mut left = packer.panels(rows, c);
+        packer.pack_left(Mat::new(&y, rows, c), &mut left);
+        let ready = packer.ready();
+        for (right, o, at) in &packed {
+            let out = MatMut { data: &mut out[*at..], rows, cols: *o, row_stride: width };
+            ready.product(left.at(0, 0), right.at(0, 0), c, out, add);
+        }
+    });
+}
+
+/// The gradient of [`linear`]: adds that of `x` to `dx`, and that of the norm's weight to `dnorm`; overwrites those of the
+/// weights, which are not worked out where they are `None`.
+///
+/// Shapes: `x`, `dx` (N, C), `dout` (N, ΣO), `dnorm` (C), `dweights` as the weights. Panics if they disagree.
+pub fn linear_backward(
+    linear: Linear,
+    x: &[f32],
+    dout: &[f32],
+    dx: &mut [f32],
+    dnorm: &mut [f32],
+    dweights: Vec<Option<&mut [f32]>>,
+) {
+    let (c, (weights, width)) = (linear.input, linear.columns());
+    let n = x.len() / c.max(1);
+    assert!(
+        x.len() == n * c && dx.len() == x.len() && dout.len() == n * width && dweights.len() == weights.len(),
+        "linear_backward: shapes disagree"
+    );
+    if n == 0 || width == 0 {
+        return;
+    }
+    let packer = Packer::new(linear.precision);
+    let packed: Vec<Panels> =
+        weights.iter().map(|(weight, o, _)| packer.right(Mat::new(weight, *o, c))).collect();
+    // Factors of the weights' gradients, their K the rows.
+    let mut ys = packer.panels(c, n);
+    let mut douts: Vec<Panels> = weights.iter().map(|(_, o, _)| packer.panels(*o, n)).collect();
+    let ys_to = ys.shared();
+    let douts_to: Vec<_> = douts.iter_mut().map(Panels::shared).collect();
+    let rows = rows_per_block(c);
+    let dnorms = for_blocks(rows, c, dx, vec![(); n.div_ceil(rows)], |first, dx, ()| {
+        let rows = dx.len() / c;
+        let x = &x[first * c..][..rows * c];
+        let (mut y, rstd) = linear.rows(x);
+        // SAFETY: this task alone writes these rows' terms.
+        unsafe { ys_to.pack_right(packer, Mat::new(&y, rows, c), 0, first) };
+        let mut dy = Scratch::take(rows * c);
+        let ready = packer.ready();
+        for (i, (&(_, o, at), right)) in weights.iter().zip(&packed).enumerate() {
+            let data = &dout[first * width + at..];
+            let part = Mat { data, rows, cols: o, row_stride: width, col_stride: 1 };
+            let mut left = packer.panels(rows, o);
+            packer.pack_left(part, &mut left);
+            ready.product(left.at(0, 0), right.at(0, 0), o, MatMut::new(&mut dy, rows, c), i > 0);
+            // SAFETY: as above.
+            unsafe { douts_to[i].pack_left(packer, part.t(), 0, first) };
+        }
+        let Some((weight, _)) = linear.norm else {
+            add_to(&dy, dx);
+            return Vec::new();
+        };
+        let mut dnorm = vec![0.0; c];
+        backward_rows(&dy, x, weight, &rstd, &mut y, &mut dnorm);
+        add_to(&y, dx);
+        dnorm
+    });
+    sum_into(dnorm, &dnorms);
+    for ((&(_, o, _), dout), dweight) in weights.iter().zip(&douts).zip(dweights) {
+        if let Some(dweight) = dweight {
+            packer.product(dout, &ys, MatMut::new(dweight, o, c), false);
+        }
+    }
+}
