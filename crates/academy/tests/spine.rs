@@ -90,7 +90,12 @@ fn raw_text_becomes_a_model_that_answers() {
     let bits: Vec<f64> = metrics.iter().filter_map(|metric| metric.validation_bits_per_byte).collect();
     assert!(bits.len() == 2 && bits[1] < bits[0], "validation {bits:?}");
     assert!(run.join("loss.svg").exists() && run.join("recipe.json").exists());
-    assert!(events.try_iter().any(|event| matches!(event, Event::Sample { .. })));
+    let events: Vec<Event> = events.try_iter().collect();
+    assert!(events.iter().any(|event| matches!(event, Event::Sample { .. })));
+    let looks = events.iter().filter(|event| matches!(event, Event::Validation { .. }));
+    assert_eq!(looks.count(), 2, "each look at held-out text is told");
+    let busy = |event: &Event| matches!(event, Event::Loss { utilisation: Some(part), .. } if *part > 0.0);
+    assert!(events.iter().any(busy));
 
     let chats = dir.path().join("chats.jsonl");
     world::write_file(8, 500, Split::Train, world::Kind::Chats, &chats).unwrap();

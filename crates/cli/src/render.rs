@@ -173,13 +173,18 @@ impl Screen {
         self.bits_per_byte.map_or(String::new(), |bits| format!("  {bits:.3} {name}"))
     }
 
-    fn progress(&mut self, done: u64, total: u64, unit: &Unit, per_second: f64, left: Option<f64>) {
+    /// "16,000 tokens/s · 60% of peak  left 3:05 min  loss 2.31 ▇▅▃▂ floor 1.52  1.234 bits/byte".
+    fn figures(&self, unit: &Unit, per_second: f64, left: Option<f64>) -> String {
         let left = left
             .map_or(String::new(), |left| format!("{} {}", self.lang.pick("还剩", "left"), duration(left)));
         let busy = self.utilisation.map_or(String::new(), |part| {
             format!(" · {:.0}% {}", 100.0 * part, self.lang.pick("算力", "of peak"))
         });
-        let text = format!("{}/s{busy}  {left}  {}{}", unit.show(per_second), self.loss(), self.bits());
+        format!("{}/s{busy}  {left}  {}{}", unit.show(per_second), self.loss(), self.bits())
+    }
+
+    fn progress(&mut self, done: u64, total: u64, unit: &Unit, per_second: f64, left: Option<f64>) {
+        let text = self.figures(unit, per_second, left);
         if self.terminal {
             let bar = self.bar.get_or_insert_with(|| {
                 // Rarely enough that what someone types meanwhile can be read.
@@ -239,5 +244,40 @@ impl Unit<'_> {
             false if n < 10.0 => format!("{n:.1} {}", self.name),
             false => format!("{} {}", grouped(n as u64), self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_while_it_goes() {
+        let mut screen = Screen::new(Lang::En);
+        let loss = |step, loss, utilisation| Event::Loss {
+            run: "pretrain".into(),
+            step,
+            tokens: 100 * step,
+            seconds: 1.0,
+            loss,
+            floor: None,
+            lr: 0.02,
+            grad_norm: 1.0,
+            tokens_per_s: 100.0,
+            utilisation,
+            spike: false,
+        };
+        let unit = Unit { name: "tokens", bytes: false };
+        screen.show(&loss(1, 7.0, None));
+        let first = screen.figures(&unit, 16_000.0, Some(185.0));
+        assert!(
+            first.starts_with("16,000 tokens/s  left 3:05 min  loss") && !first.contains("peak"),
+            "{first}"
+        );
+        screen.show(&loss(2, 6.5, Some(0.604)));
+        screen.show(&Event::Validation { run: "pretrain".into(), step: 2, bits_per_byte: 1.2345 });
+        let then = screen.figures(&unit, 16_000.0, None);
+        assert!(then.contains("/s · 60% of peak") && then.contains("6.500"), "{then}");
+        assert!(then.ends_with("1.234 bits/byte") || then.ends_with("1.235 bits/byte"), "{then}");
     }
 }

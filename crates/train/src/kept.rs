@@ -93,8 +93,8 @@ pub(crate) fn ways_back(run: &Path) -> String {
             let kept =
                 if steps.is_empty() { String::new() } else { format!(" (kept: {})", steps.join(", ")) };
             format!(
-                "The checkpoint of step {} is whole: the same command with --rewind goes on from it without that \
-                 batch, with --rewind STEP from further back{kept}",
+                "The checkpoint of step {} is whole: the same pretrain or finetune with --rewind goes on from it \
+                 without that batch, with --rewind STEP from further back{kept}",
                 newest.step
             )
         }
