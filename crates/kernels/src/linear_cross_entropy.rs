@@ -1,17 +1,21 @@
 //! The last layer and the loss in one, without ever holding all logits.
 
+use crate::matmul::buffer::Scratch;
+use crate::matmul::packed::{Packer, Panels};
 use crate::simd::{lanes, simd};
-use crate::{Mat, MatMut, Precision, matmul};
+use crate::{Mat, MatMut, Precision};
 use rayon::prelude::*;
 
 /// The target of a position that has no loss.
 pub const IGNORE: u32 = u32::MAX;
 
-/// Rows whose logits are held at a time, at most: each time, `dw` is read and written once and `w` packed again
-/// (2026-11, Xeon with AMX, V 6400: 34.6 ms with 256, 26.8 with 1024).
-const ROWS: usize = 1024;
-/// Logits held at a time, if that leaves 64 rows: 32 MiB.
-const LOGITS: usize = 1 << 23;
+/// Rows whose logits a task holds.
+const ROWS: usize = 64;
+/// Columns of logits that are worked on at a time: their weights then stay in the second-level cache.
+const COLUMNS: usize = 768;
+/// Gradients of logits held at a time, packed, if that leaves room for a task's rows: 32 MiB in bf16. Each time, `dw` is
+/// read and written once.
+const LOGITS: usize = 1 << 24;
 
 /// `losses[n] = −log softmax(x[n] · wᵀ)[targets[n]]`, and the gradients of `loss_scale · Σ losses`.
 ///
@@ -48,40 +52,101 @@ pub fn linear_cross_entropy(
         kept.iter().all(|&i| (targets[i] as usize) < vocab),
         "linear_cross_entropy: a target is not below {vocab}"
     );
-    let want_gradients = dx.is_some() || dw.is_some();
-    let at_once = (LOGITS / vocab.max(1)).clamp(64, ROWS);
-    let rows = at_once.min(kept.len());
-    let (mut xs, mut dxs) = (vec![0.0; rows * c], vec![0.0; rows * c]);
-    let mut logits = vec![0.0; rows * vocab];
+    let work = Work { x, targets, c, vocab, loss_scale, packer: Packer::new(precision) };
+    let right = work.packer.right(Mat::new(w, vocab, c).t());
+    let back = dx.is_some().then(|| work.packer.right(Mat::new(w, vocab, c)));
+    let at_once = (LOGITS / vocab.max(1) / ROWS * ROWS).clamp(ROWS, 4096);
     for kept in kept.chunks(at_once) {
-        let rows = kept.len();
-        let (xs, dxs, logits) = (&mut xs[..rows * c], &mut dxs[..rows * c], &mut logits[..rows * vocab]);
-        for (xs, &i) in xs.chunks_exact_mut(c).zip(kept) {
-            xs.copy_from_slice(&x[i * c..][..c]);
-        }
-        let xs = Mat::new(xs, rows, c);
-        let w = Mat::new(w, vocab, c);
-        matmul(xs, w.t(), MatMut::new(logits, rows, vocab), false, precision);
-        let found: Vec<f32> = logits
-            .par_chunks_mut(vocab)
-            .zip(kept)
-            .map(|(logits, &i)| {
-                softmax_loss(logits, targets[i] as usize, want_gradients.then_some(loss_scale))
-            })
-            .collect();
-        for (&i, loss) in kept.iter().zip(found) {
+        // Factors of the gradient of `w`, their K the rows.
+        let mut factors =
+            dw.as_ref().map(|_| (work.packer.panels(vocab, kept.len()), work.packer.panels(c, kept.len())));
+        for (i, loss) in work.rows(kept, &right, back.as_ref(), factors.as_mut(), dx.as_deref_mut()) {
             losses[i] = loss;
         }
-        let dlogits = Mat::new(logits, rows, vocab);
-        if let Some(dx) = dx.as_deref_mut() {
-            matmul(dlogits, w, MatMut::new(dxs, rows, c), false, precision);
+        if let (Some(dw), Some((dlogits, xs))) = (dw.as_deref_mut(), &factors) {
+            work.packer.product(dlogits, xs, MatMut::new(dw, vocab, c), true);
+        }
+    }
+}
+
+/// What all tasks read.
+struct Work<'a> {
+    x: &'a [f32],
+    targets: &'a [u32],
+    c: usize,
+    vocab: usize,
+    loss_scale: f32,
+    packer: Packer,
+}
+
+impl Work<'_> {
+    /// The losses of some rows; their part of `dx` through `back`, and the factors of the gradient of `w`.
+    fn rows(
+        &self,
+        kept: &[usize],
+        right: &Panels,
+        back: Option<&Panels>,
+        factors: Option<&mut (Panels, Panels)>,
+        dx: Option<&mut [f32]>,
+    ) -> Vec<(usize, f32)> {
+        let (c, vocab, packer) = (self.c, self.vocab, self.packer);
+        let scale = (back.is_some() || factors.is_some()).then_some(self.loss_scale);
+        let shared = factors.map(|(dlogits, xs)| (dlogits.shared(), xs.shared()));
+        let mut dxs = Scratch::take(if back.is_some() { kept.len() * c } else { 0 });
+        let parts: Vec<&mut [f32]> = match back {
+            Some(_) => dxs.chunks_mut(ROWS * c).collect(),
+            None => kept.chunks(ROWS).map(|_| &mut [][..]).collect(),
+        };
+        let blocks = kept.par_chunks(ROWS).zip(parts).with_max_len(1).enumerate();
+        let losses: Vec<(usize, f32)> = blocks
+            .flat_map_iter(|(block, (kept, dxs))| {
+                let rows = kept.len();
+                let (mut xs, mut logits) = (Scratch::take(rows * c), Scratch::take(rows * vocab));
+                for (xs, &i) in xs.chunks_exact_mut(c).zip(kept) {
+                    xs.copy_from_slice(&self.x[i * c..][..c]);
+                }
+                let xs = Mat::new(&xs, rows, c);
+                let mut left = packer.panels(rows, c);
+                packer.pack_left(xs, &mut left);
+                let ready = packer.ready();
+                for at in (0..vocab).step_by(COLUMNS) {
+                    let cols = COLUMNS.min(vocab - at);
+                    let out = MatMut { data: &mut logits[at..], rows, cols, row_stride: vocab };
+                    ready.product(left.at(0, 0), right.at(at, 0), c, out, false);
+                }
+                let losses: Vec<_> = logits
+                    .chunks_exact_mut(vocab)
+                    .zip(kept)
+                    .map(|(logits, &i)| (i, softmax_loss(logits, self.targets[i] as usize, scale)))
+                    .collect();
+                let mut part = packer.panels(rows, COLUMNS);
+                for at in (0..vocab).step_by(COLUMNS) {
+                    let cols = COLUMNS.min(vocab - at);
+                    let dlogits = Mat { rows, cols, ..Mat::new(&logits[at..], rows, vocab) };
+                    if let Some(back) = back {
+                        part.set_k(cols);
+                        packer.pack_left(dlogits, &mut part);
+                        let out = MatMut::new(dxs, rows, c);
+                        ready.product(part.at(0, 0), back.at(0, at), cols, out, at > 0);
+                    }
+                    if let Some((to, _)) = shared {
+                        // SAFETY: this task alone writes these rows' terms.
+                        unsafe { to.pack_left(packer, dlogits.t(), at, block * ROWS) };
+                    }
+                }
+                if let Some((_, to)) = shared {
+                    // SAFETY: as above.
+                    unsafe { to.pack_right(packer, xs, 0, block * ROWS) };
+                }
+                losses
+            })
+            .collect();
+        if let Some(dx) = dx {
             for (dxs, &i) in dxs.chunks_exact(c).zip(kept) {
                 dx[i * c..][..c].copy_from_slice(dxs);
             }
         }
-        if let Some(dw) = dw.as_deref_mut() {
-            matmul(dlogits.t(), xs, MatMut::new(dw, vocab, c), true, precision);
-        }
+        losses
     }
 }
 
