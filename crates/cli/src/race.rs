@@ -34,7 +34,7 @@ pub(crate) struct Race {
     #[arg(long, value_name = "N", value_parser = count)]
     vocab_size: Option<usize>,
     /// The share of each file in what is learned
-    #[arg(long, default_value = "files")]
+    #[arg(long, default_value = "languages")]
     mix: Mix,
     /// Where tokenizer, corpus and run are made; those of the last race go [default: race in the home folder]
     #[arg(long, value_name = "DIR")]
@@ -47,6 +47,8 @@ enum Mix {
     Bytes,
     /// The same for all
     Files,
+    /// The same for each language, and for all files of a language (zh_….jsonl, en_….jsonl)
+    Languages,
 }
 
 impl Race {
@@ -61,6 +63,7 @@ impl Race {
             mix: match self.mix {
                 Mix::Bytes => race::Mix::Bytes,
                 Mix::Files => race::Mix::Files,
+                Mix::Languages => race::Mix::Languages,
             },
         };
         let outcome = shown(&academy, || race::run(&academy, &options, &STOP));

@@ -28,5 +28,5 @@ pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths, matmul_serial};
 pub use norm_linear::{Linear, linear, linear_backward};
 pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
-pub use optim::{adamw, muon_apply, muon_direction, sum_of_squares};
+pub use optim::{MuonMoments, adamw, muon_apply, muon_direction, sum_of_squares};
 pub use rms_norm::{rms_norm, rms_norm_backward};

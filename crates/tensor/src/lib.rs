@@ -16,7 +16,7 @@ pub use ops::{
 };
 pub use profile::profile;
 pub use shuyuan_kernels::{AttentionShape, Precision};
-pub use slices::{read, update};
+pub use slices::{read, take, update};
 
 use burn::tensor::Device;
 

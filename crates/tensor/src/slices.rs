@@ -37,6 +37,14 @@ pub fn read<const D: usize, R>(tensor: &Tensor<D>, f: impl FnOnce(&[f32]) -> R) 
     f(&slice(&tensor))
 }
 
+/// The numbers of `tensor`, without a copy where nobody else holds them.
+///
+/// Panics if the tensor is not f32 on the CPU.
+pub fn take<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = untracked(tensor).into_data();
+    data.try_into_vec().unwrap_or_else(|error| panic!("expected f32: {error:?}"))
+}
+
 /// Lets `f` change the numbers of `tensor`, in place where nobody else holds them.
 ///
 /// The result is tracked as the input was, and a leaf again. Panics if the tensor is not f32 on the CPU.

@@ -15,7 +15,7 @@ pub(crate) struct Grads {
 
 struct Add<'a> {
     path: Vec<String>,
-    grads: &'a Gradients,
+    grads: &'a mut Gradients,
     sum: &'a mut BTreeMap<String, Vec<f32>>,
     first: bool,
     missing: Option<String>,
@@ -32,31 +32,28 @@ impl ModuleVisitor for Add<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.join(".");
-        let Some(grad) = param.val().grad(self.grads) else {
+        let Some(grad) = param.val().grad_remove(self.grads) else {
             self.missing.get_or_insert(name);
             return;
         };
-        let (sum, first) = (self.sum.entry(name).or_default(), self.first);
-        shuyuan_tensor::read(&grad, |grad| {
-            if first {
-                sum.clear();
-                sum.extend_from_slice(grad);
-            } else {
-                sum.iter_mut().zip(grad).for_each(|(s, g)| *s += g);
-            }
-        });
+        let grad = shuyuan_tensor::take(grad);
+        match self.sum.get_mut(&name) {
+            Some(sum) if !self.first => sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g),
+            _ => drop(self.sum.insert(name, grad)),
+        }
     }
 }
 
 impl Grads {
-    /// Adds the gradients of one micro-batch; with `first`, they replace what was there.
+    /// Takes the gradients of one micro-batch, and adds them; with `first`, they replace what was there.
     pub(crate) fn add(
         &mut self,
         model: &Qwen3ForCausalLM,
-        grads: &Gradients,
+        mut grads: Gradients,
         first: bool,
     ) -> Result<(), TrainError> {
-        let mut add = Add { path: Vec::new(), grads, sum: &mut self.by_name, first, missing: None };
+        let mut add =
+            Add { path: Vec::new(), grads: &mut grads, sum: &mut self.by_name, first, missing: None };
         model.visit(&mut add);
         add.missing.map_or(Ok(()), |name| Err(TrainError::NoGradient(name)))
     }

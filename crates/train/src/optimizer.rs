@@ -5,7 +5,7 @@ use crate::{OptimizerKind, OptimizerRecipe, TrainError};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use shuyuan_kernels::{adamw, muon_apply, muon_direction};
+use shuyuan_kernels::{MuonMoments, adamw, muon_apply, muon_direction};
 use shuyuan_model::{ParamMapper, Qwen3ForCausalLM, map_params};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,15 +71,16 @@ impl Optimizer {
         let tensors = model.config().tensors().into_iter();
         let matrices: BTreeMap<String, Vec<usize>> =
             tensors.filter(|(name, shape)| group(name, shape.len()) == Group::Matrix).collect();
-        for (name, shape) in &matrices {
-            self.moments.entry(name.clone()).or_default()[0].resize(shape.iter().product(), 0.0);
+        for name in matrices.keys() {
+            self.moments.entry(name.clone()).or_default();
         }
         let moments = self.moments.iter_mut();
         let work: Vec<_> = moments
-            .filter_map(|(name, [m, _])| matrices.get(name).map(|shape| (name, m, shape[0], shape[1])))
+            .filter_map(|(name, moments)| matrices.get(name).map(|shape| (name, moments, shape[0], shape[1])))
             .collect();
-        let direction = |(name, m, rows, cols): (&String, &mut Vec<f32>, usize, usize)| {
-            (name.clone(), muon_direction(grads.get(name), m, rows, cols, momentum, scale))
+        let direction = |(name, [first, second], rows, cols): (&String, &mut [Vec<f32>; 2], usize, usize)| {
+            let moments = MuonMoments { first, second };
+            (name.clone(), muon_direction(grads.get(name), moments, rows, cols, momentum, scale))
         };
         work.into_par_iter().with_max_len(1).map(direction).collect()
     }

@@ -294,7 +294,7 @@ pub(crate) fn teach(
             recipe.precision(),
         );
         total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
-        grads.add(model, &loss.backward(), index == 0)?;
+        grads.add(model, loss.backward(), index == 0)?;
     }
     Ok(total)
 }

@@ -40,6 +40,8 @@ pub enum Mix {
     Bytes,
     /// The same for all.
     Files,
+    /// The same for each language, and for all files of a language: what stands before the first `_` of their names.
+    Languages,
 }
 
 /// How it ended. As `train_race.py` prints it.
@@ -207,14 +209,26 @@ fn files(dir: &Path) -> Result<Vec<(PathBuf, u64)>> {
     Ok(files)
 }
 
-/// How often each file comes in a pass over all of them.
+/// How often each file comes in a pass over as much text as there is.
 fn weighted(files: &[(PathBuf, u64)], mix: Mix) -> Vec<(PathBuf, f64)> {
-    let mean = files.iter().map(|(_, bytes)| *bytes as f64).sum::<f64>() / files.len() as f64;
-    let weight = |bytes: u64| match mix {
-        Mix::Bytes => 1.0,
-        Mix::Files => mean / bytes as f64,
+    let language = |path: &Path| {
+        let name = pretrain::name_of(path);
+        name.split_once('_').map_or_else(String::new, |(language, _)| language.to_string())
     };
-    files.iter().map(|(path, bytes)| (path.clone(), weight(*bytes))).collect()
+    let mut by_language: BTreeMap<String, usize> = BTreeMap::new();
+    for (path, _) in files {
+        *by_language.entry(language(path)).or_default() += 1;
+    }
+    let total = files.iter().map(|(_, bytes)| *bytes as f64).sum::<f64>();
+    let weight = |(path, bytes): &(PathBuf, u64)| {
+        let share = match mix {
+            Mix::Bytes => return (path.clone(), 1.0),
+            Mix::Files => 1.0 / files.len() as f64,
+            Mix::Languages => 1.0 / (by_language.len() * by_language[&language(path)]) as f64,
+        };
+        (path.clone(), share * total / *bytes as f64)
+    };
+    files.iter().map(weight).collect()
 }
 
 /// Sixty points of a run's metrics, each the mean of the steps since the one before.
@@ -237,9 +251,16 @@ mod tests {
 
     #[test]
     fn files_share_alike_or_by_their_bytes() {
-        let files = [("a", 100), ("b", 300)].map(|(name, bytes)| (PathBuf::from(name), bytes));
-        let weights = |mix| weighted(&files, mix).into_iter().map(|(_, weight)| weight).collect::<Vec<_>>();
-        assert_eq!(weights(Mix::Bytes), [1.0, 1.0]);
-        assert_eq!(weights(Mix::Files), [2.0, 2.0 / 3.0]);
+        let files = [("zh_a.jsonl", 100), ("zh_b.jsonl", 300), ("en_c.jsonl", 200)];
+        let files = files.map(|(name, bytes)| (PathBuf::from(name), bytes));
+        let shares = |mix| {
+            let weights = weighted(&files, mix);
+            let shares: Vec<f64> =
+                weights.iter().zip(&files).map(|((_, w), (_, n))| w * *n as f64 / 600.0).collect();
+            shares.iter().map(|share| (share * 100.0).round()).collect::<Vec<_>>()
+        };
+        assert_eq!(shares(Mix::Bytes), [17.0, 50.0, 33.0]);
+        assert_eq!(shares(Mix::Files), [33.0, 33.0, 33.0]);
+        assert_eq!(shares(Mix::Languages), [25.0, 25.0, 50.0]);
     }
 }

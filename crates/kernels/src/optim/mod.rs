@@ -2,8 +2,9 @@
 
 mod adamw;
 mod muon;
+mod orthogonal;
 mod sum_of_squares;
 
 pub use adamw::adamw;
-pub use muon::{muon_apply, muon_direction};
+pub use muon::{MuonMoments, muon_apply, muon_direction};
 pub use sum_of_squares::sum_of_squares;

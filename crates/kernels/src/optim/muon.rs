@@ -1,27 +1,94 @@
 //! Momentum whose matrix is made nearly orthogonal before it is applied.
 
+use crate::optim::orthogonal::{orthogonalise, scale};
 use crate::optim::sum_of_squares;
 use crate::simd::{lanes, simd};
-use crate::{Mat, MatMut, Precision, matmul_serial};
 
-/// The direction of one Muon step for a (`rows`, `cols`) matrix: Nesterov momentum, then five Newton–Schulz steps in bf16
-/// on the smaller side, by the calling thread alone. [`muon_apply`] takes the step.
+/// What Muon remembers of one matrix; empty before the first step.
+#[derive(Debug)]
+pub struct MuonMoments<'a> {
+    /// The mean of gradients, as many numbers as the matrix.
+    pub first: &'a mut Vec<f32>,
+    /// The mean of the squares of directions: of each row, or of each column where those are more.
+    pub second: &'a mut Vec<f32>,
+}
+
+/// Steps that `second` remembers, about: 1 / (1 − 0.9).
+const SECOND: f32 = 0.1;
+
+/// The direction of one Muon step for a (`rows`, `cols`) matrix: Nesterov momentum, made nearly orthogonal in bf16 by the
+/// calling thread alone; then each row (or column, where those are more) is divided by its own root mean square of the last
+/// steps, and the whole brought back to its length. [`muon_apply`] takes the step.
 ///
-/// The gradient is multiplied by `grad_scale` first (clipping, averaging). `momentum_buf` is zeros before the first
-/// step. Panics if lengths disagree. Source: Keller Jordan, <https://kellerjordan.github.io/posts/muon/>.
+/// The gradient is multiplied by `grad_scale` first (clipping, averaging). Panics if lengths disagree. Sources: Keller
+/// Jordan, <https://kellerjordan.github.io/posts/muon/>; arXiv:2505.16932 (orthogonalising); arXiv:2510.05491 (rows).
 pub fn muon_direction(
     grad: &[f32],
-    momentum_buf: &mut [f32],
+    moments: MuonMoments,
     rows: usize,
     cols: usize,
     momentum: f32,
     grad_scale: f32,
 ) -> Vec<f32> {
-    assert!(grad.len() == rows * cols && momentum_buf.len() == grad.len(), "muon: lengths disagree");
+    let MuonMoments { first, second } = moments;
+    first.resize(grad.len(), 0.0);
+    second.resize(rows.max(cols), 0.0);
+    assert!(grad.len() == rows * cols, "muon: lengths disagree");
     let mut direction = vec![0.0; grad.len()];
-    average(grad, momentum_buf, &mut direction, grad_scale, momentum);
+    average(grad, first, &mut direction, grad_scale, momentum);
     orthogonalise(&mut direction, rows, cols);
+    even_out(&mut direction, second, rows, cols);
     direction
+}
+
+/// Divides lanes by the root of `second`, their mean squares of the last steps, and keeps the length of the whole.
+fn even_out(x: &mut [f32], second: &mut [f32], rows: usize, cols: usize) {
+    let by_row = rows >= cols;
+    let mut squares = vec![0.0; second.len()];
+    if by_row {
+        squares_of_rows(x, &mut squares)
+    } else {
+        squares_of_columns(x, &mut squares)
+    }
+    let each = 1.0 / rows.min(cols) as f32;
+    let mut by = Vec::with_capacity(second.len());
+    for (second, square) in second.iter_mut().zip(squares) {
+        *second += SECOND * (square * each - *second);
+        by.push(1.0 / second.max(1e-10).sqrt());
+    }
+    let before = sum_of_squares(x);
+    for (i, row) in x.chunks_exact_mut(cols).enumerate() {
+        if by_row { scale(row, by[i]) } else { times(row, &by) }
+    }
+    scale(x, (before / sum_of_squares(x).max(1e-30)).sqrt() as f32);
+}
+
+simd! {
+    fn squares_of_rows<S>(x: &[f32], out: &mut [f32]) {
+        let cols = x.len() / out.len();
+        for (row, out) in x.chunks_exact(cols).zip(out) {
+            let mut sum = S::splat(0.0);
+            lanes!(S, (row) => () {
+                sum = S::fma(row, row, sum);
+                []
+            });
+            *out = S::sum(sum);
+        }
+    }
+}
+
+simd! {
+    fn squares_of_columns<S>(x: &[f32], out: &mut [f32]) {
+        for row in x.chunks_exact(out.len()) {
+            lanes!(S, (row, out) => (out) { [S::fma(row, row, out)] });
+        }
+    }
+}
+
+simd! {
+    fn times<S>(x: &mut [f32], by: &[f32]) {
+        lanes!(S, (x, by) => (x) { [S::mul(x, by)] });
+    }
 }
 
 /// Takes a step in place along `direction`, scaled by √max(1, rows / cols), with decoupled weight decay.
@@ -52,46 +119,5 @@ simd! {
     fn apply<S>(param: &mut [f32], update: &[f32], keep: f32, step: f32) {
         let (keep, step) = (S::splat(keep), S::splat(-step));
         lanes!(S, (param, update) => (param) { [S::fma(step, update, S::mul(param, keep))] });
-    }
-}
-
-simd! {
-    /// `poly = a · I + b · gram + c · poly`, for square matrices.
-    fn combine<S>(gram: &[f32], poly: &mut [f32], side: usize, abc: [f32; 3]) {
-        let [a, b, c] = abc;
-        let (b, c) = (S::splat(b), S::splat(c));
-        lanes!(S, (gram, poly) => (poly) { [S::fma(c, poly, S::mul(b, gram))] });
-        poly.iter_mut().step_by(side + 1).for_each(|p| *p += a);
-    }
-}
-
-simd! {
-    fn scale<S>(x: &mut [f32], by: f32) {
-        let by = S::splat(by);
-        lanes!(S, (x) => (x) { [S::mul(x, by)] });
-    }
-}
-
-/// Brings the singular values of `x` (rows, cols) close to one, between about 0.7 and 1.2.
-fn orthogonalise(x: &mut [f32], rows: usize, cols: usize) {
-    // Steep at zero rather than exact at one: five steps then do for any gradient.
-    const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
-    let norm = (sum_of_squares(x).sqrt() + 1e-7) as f32;
-    scale(x, 1.0 / norm);
-    // With s the smaller side: gram and poly (s, s). X·Xᵀ·X and X·(Xᵀ·X) are the same, so a tall X needs no copy.
-    let s = rows.min(cols);
-    let tall = rows > cols;
-    let (mut gram, mut poly, mut old) = (vec![0.0; s * s], vec![0.0; s * s], vec![0.0; x.len()]);
-    for _ in 0..5 {
-        old.copy_from_slice(x);
-        let m = Mat::new(&old, rows, cols);
-        let (left, right) = if tall { (m.t(), m) } else { (m, m.t()) };
-        matmul_serial(left, right, MatMut::new(&mut gram, s, s), false, Precision::Bf16);
-        let g = Mat::new(&gram, s, s);
-        matmul_serial(g, g, MatMut::new(&mut poly, s, s), false, Precision::Bf16);
-        combine(&gram, &mut poly, s, COEFFICIENTS);
-        let p = Mat::new(&poly, s, s);
-        let (left, right) = if tall { (m, p) } else { (p, m) };
-        matmul_serial(left, right, MatMut::new(x, rows, cols), false, Precision::Bf16);
     }
 }

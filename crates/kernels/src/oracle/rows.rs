@@ -284,23 +284,36 @@ fn adamw_follows_the_paper() {
 #[test]
 fn muon_moves_by_a_nearly_orthogonal_matrix() {
     for (rows, cols) in [(8, 20), (20, 8), (16, 16)] {
-        let (mut x, mut buf) = (vec![0.0; rows * cols], vec![0.0; rows * cols]);
+        let mut x = vec![0.0; rows * cols];
+        let (mut first, mut second) = (Vec::new(), Vec::new());
         let grad = numbers(rows * cols, 5);
-        let direction = muon_direction(&grad, &mut buf, rows, cols, 0.95, 1.0);
+        let moments = MuonMoments { first: &mut first, second: &mut second };
+        let direction = muon_direction(&grad, moments, rows, cols, 0.95, 1.0);
         muon_apply(&mut x, &direction, rows, cols, 1.0, 0.1);
-        assert!(buf.iter().zip(&grad).all(|(b, g)| (b - 0.05 * g).abs() < 1e-6));
+        assert!(first.iter().zip(&grad).all(|(b, g)| (b - 0.05 * g).abs() < 1e-6));
         let scale = (rows as f64 / cols as f64).max(1.0).sqrt();
         let x: Vec<f64> = x.iter().map(|&x| -f64::from(x) / scale).collect();
-        // Singular values of about 0.7 to 1.2 (bf16 adds some): the Frobenius norm, and rows that hardly overlap.
+        // Singular values of about 0.9 to 1.1 (bf16 adds some), so the squares add up to the smaller side.
         let side = rows.min(cols) as f64;
         let square: f64 = x.iter().map(|x| x * x).sum();
-        assert!(square > 0.4 * side && square < 1.5 * side, "{rows} × {cols}: |X|² = {square}");
+        assert!(square > 0.8 * side && square < 1.25 * side, "{rows} × {cols}: |X|² = {square}");
+        // Its rows, or its columns where those are more, are of one length; `second` holds a tenth of their squares.
+        let lane = |i: usize| -> f64 {
+            let (of, step) = if rows >= cols { (i * cols, 1) } else { (i, cols) };
+            (0..rows.min(cols)).map(|k| x[of + k * step].powi(2)).sum()
+        };
+        for i in 0..rows.max(cols) {
+            let even = square / rows.max(cols) as f64;
+            assert!((lane(i) / even - 1.0).abs() < 1e-3, "{rows} × {cols}: lane {i}");
+        }
+        assert!((second.iter().sum::<f32>() * rows.min(cols) as f32 / 0.1 - square as f32).abs() < 0.01);
         // It points down the gradient.
         let along: f64 = x.iter().zip(&grad).map(|(x, &g)| x * f64::from(g)).sum();
         assert!(along > 0.8 * wide(&grad).iter().map(|g| g * g).sum::<f64>().sqrt());
     }
-    let (mut x, mut buf) = ([2.0; 4], [0.0; 4]);
-    let direction = muon_direction(&[0.0; 4], &mut buf, 2, 2, 0.9, 1.0);
+    let mut x = [2.0; 4];
+    let moments = MuonMoments { first: &mut Vec::new(), second: &mut Vec::new() };
+    let direction = muon_direction(&[0.0; 4], moments, 2, 2, 0.9, 1.0);
     muon_apply(&mut x, &direction, 2, 2, 0.5, 0.1);
     assert!(x.iter().all(|x| (x - 1.9).abs() < 1e-6));
 }
