@@ -65,6 +65,7 @@ fn options(academy: &Academy, run: &str, steps: u64, resume: bool) -> pretrain::
         resume,
         prompts: vec![Prompt::GoOn("今天".into())],
         floor_per_byte: None,
+        hurried: false,
     }
 }
 

@@ -137,7 +137,7 @@ impl Train {
             say!("  {:>5.1} %  {name}", 100.0 * share)?;
         }
         if let Some(rss) = rss {
-            say!("{rss} MiB at most")?;
+            say!("{rss} MiB at most, {} expected", timing.predicted_mib)?;
         }
         Ok(())
     }

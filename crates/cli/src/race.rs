@@ -27,16 +27,16 @@ pub(crate) struct Race {
     /// Time for everything but the measuring
     #[arg(long, value_name = "M", value_parser = positive)]
     minutes: f64,
-    /// A recipe file [default: by time and text]
+    /// A recipe file [default: recipes/2m.toml]
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Tokens in the vocabulary [default: by time and text]
-    #[arg(long, value_name = "N", value_parser = count)]
-    vocab_size: Option<usize>,
+    /// Tokens in the vocabulary
+    #[arg(long, value_name = "N", default_value = "6400", value_parser = count)]
+    vocab_size: usize,
     /// The share of each file in what is learned
     #[arg(long, default_value = "languages")]
     mix: Mix,
-    /// Where tokenizer, corpus and run are made; those of the last race go [default: race in the home folder]
+    /// Where tokenizer, corpus, run and race.json are made; those of an earlier race go [default: race in the home folder]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -58,8 +58,8 @@ impl Race {
             data: self.data.clone(),
             minutes: self.minutes,
             output: self.output.clone().unwrap_or_else(|| academy.home.root().join("race")),
-            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::default()), Recipe::load)?,
-            vocab_size: self.vocab_size.unwrap_or(6400),
+            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::small()), Recipe::load)?,
+            vocab_size: self.vocab_size,
             mix: match self.mix {
                 Mix::Bytes => race::Mix::Bytes,
                 Mix::Files => race::Mix::Files,

@@ -95,6 +95,7 @@ impl Pretrain {
             resume: length.resume(&academy)?,
             prompts: Vec::new(),
             floor_per_byte: None,
+            hurried: false,
         };
         let summary = shown(&academy, || pretrain::run(&academy, &options, &STOP))?;
         print(global, &summary, &length.output)

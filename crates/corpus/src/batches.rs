@@ -9,8 +9,9 @@ use crate::pack::{BatchConfig, Cursor, Documents, Packer};
 
 /// Batches of one split, documents in a new order each epoch, several whole documents to a row.
 ///
-/// A document of n tokens takes n positions: before its first stands its last, `<|endoftext|>`, so that every token is
-/// predicted, the first from nothing but that. Documents longer than a row are cut. Padding has input 0, target
+/// Before the first token of every other document stands its last, `<|endoftext|>`: a model learns to begin a text from
+/// nothing, and to go on from a few words alone. Such a document of n tokens takes n positions, the others n - 1, with
+/// nothing that predicts their first token. Documents longer than a row are cut. Padding has input 0, target
 /// [`Batch::IGNORE`] and sees only itself.
 #[derive(Debug)]
 pub struct Batches(Packer<Shards>);
@@ -86,10 +87,8 @@ impl Documents for Shards {
 
     fn len(&self, document: u32) -> usize {
         let (shard, document) = self.find(document);
-        match self.corpus.shards(self.split)[shard].0.len(document) {
-            0 => 0,
-            length => length + 1,
-        }
+        let length = self.corpus.shards(self.split)[shard].0.len(document);
+        if length > 0 && begins(document) { length + 1 } else { length }
     }
 
     fn weight(&self, document: u32) -> f64 {
@@ -102,8 +101,8 @@ impl Documents for Shards {
     fn read(&self, document: u32, from: usize, count: usize, ids: &mut Vec<TokenId>) -> Result<()> {
         let (shard, document) = self.find(document);
         let shard = &self.corpus.shards(self.split)[shard].0;
-        if from > 0 || count == 0 {
-            return shard.read(document, from.saturating_sub(1), count, ids);
+        if !begins(document) || from > 0 || count == 0 {
+            return shard.read(document, from.saturating_sub(usize::from(begins(document))), count, ids);
         }
         shard.read(document, shard.len(document) - 1, 1, ids)?;
         shard.read(document, 0, count - 1, ids)
@@ -114,8 +113,14 @@ impl Documents for Shards {
     }
 
     fn identity(&self) -> u64 {
-        self.corpus.identity(self.split)
+        // A run of before 2026-11-27, when no document began, is told so rather than led elsewhere.
+        self.corpus.identity(self.split) ^ 0x00be_9145
     }
+}
+
+/// Whether `<|endoftext|>` stands before this document of a shard.
+fn begins(document: usize) -> bool {
+    document.is_multiple_of(2)
 }
 
 #[cfg(test)]
@@ -156,10 +161,10 @@ mod tests {
                 }
             }
             pairs.sort_unstable();
-            let mut all: Vec<_> = docs
-                .iter()
-                .flat_map(|d| (0..d.len()).map(|i| (d[i.checked_sub(1).unwrap_or(d.len() - 1)], d[i])))
-                .collect();
+            // Every other document has its last token before its first.
+            let first = |(i, d): (usize, &Vec<TokenId>)| (i % 2 == 0).then(|| (d[d.len() - 1], d[0]));
+            let mut all: Vec<_> = docs.iter().flat_map(|d| d.windows(2).map(|w| (w[0], w[1]))).collect();
+            all.extend(docs.iter().enumerate().filter_map(first));
             all.sort_unstable();
             assert_eq!(pairs, all);
         }
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn weights_are_copies_and_epochs_differ() {
-        let docs: Vec<Vec<TokenId>> = (0..4000).map(|d| vec![d]).collect();
+        let docs: Vec<Vec<TokenId>> = (0..4000).map(|d| vec![d; 1 + d as usize % 2]).collect();
         let (_dir, corpus) = corpus_of(&docs, 4000, 2.5);
         let mut stream = Batches::new(&corpus, Split::Train, config(1, 10, None)).unwrap();
         assert_eq!(stream.tokens_per_epoch(), 10_000);

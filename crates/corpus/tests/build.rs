@@ -12,7 +12,7 @@ use shuyuan_corpus::{
     Batch, BatchConfig, Batches, BuildConfig, ChatBatches, Conversations, Corpus, Error, Filters, Report,
     Source, Split, Stage, build, texts,
 };
-use shuyuan_text::{Tokenizer, TrainConfig, train};
+use shuyuan_text::{END_OF_TEXT, Tokenizer, TrainConfig, train};
 use tempfile::TempDir;
 
 const SYLLABLES: [&str; 16] =
@@ -85,7 +85,9 @@ fn documents(dir: &Path, split: Split) -> Vec<String> {
         let (mut at, n) = (0, batch.targets.iter().rposition(|&t| t != Batch::IGNORE).unwrap() + 1);
         for end in 1..=n {
             if end == n || batch.starts[end] as usize == end {
-                texts.push(tokenizer.decode(&batch.inputs[at + 1..end]));
+                let text = &batch.inputs[at..end];
+                let begins = text.first().copied() == tokenizer.special(END_OF_TEXT);
+                texts.push(tokenizer.decode(&text[usize::from(begins)..]));
                 at = end;
             }
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 /// `stderr` is that of a ratio over texts; `baseline` is 8, every byte alike.
 ///
 /// # Errors
-/// What the engine refuses, no text of two tokens, a stop.
+/// What the engine refuses, no text with a token to predict, a stop.
 pub fn bits_per_byte(scorer: &Scorer, texts: &[String], on: Progress) -> Result<TaskResult, EvalError> {
     let tokenizer = scorer.tokenizer();
     let end = tokenizer.special(END_OF_TEXT);

@@ -2,6 +2,7 @@
 
 use crate::Precision;
 use crate::matmul::buffer::Blocks;
+use crate::matmul::round;
 use crate::simd::simd;
 
 /// Numbers kept from forward to backward: f32, or rounded to bf16 where products are multiplied in bf16.
@@ -78,8 +79,7 @@ simd! {
     fn narrow<S>(x: &[f32], out: &mut [u16]) {
         let _ = S::WIDE;
         for (out, x) in out.iter_mut().zip(x) {
-            let bits = x.to_bits();
-            *out = (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16;
+            *out = (round(*x).to_bits() >> 16) as u16;
         }
     }
 }

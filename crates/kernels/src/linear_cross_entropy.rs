@@ -13,9 +13,10 @@ pub const IGNORE: u32 = u32::MAX;
 const ROWS: usize = 64;
 /// Columns of logits that are worked on at a time: their weights then stay in the second-level cache.
 const COLUMNS: usize = 768;
-/// Gradients of logits held at a time, packed, if that leaves room for a task's rows: 32 MiB in bf16. Each time, `dw` is
-/// read and written once.
+/// Gradients of logits held at a time, packed: 32 MiB in bf16. Each time, `dw` is read and written once.
 const LOGITS: usize = 1 << 24;
+/// Rows held at a time at least, so that there is work for many threads, and at most.
+const HELD: [usize; 2] = [16 * ROWS, 64 * ROWS];
 
 /// `losses[n] = −log softmax(x[n] · wᵀ)[targets[n]]`, and the gradients of `loss_scale · Σ losses`.
 ///
@@ -55,7 +56,10 @@ pub fn linear_cross_entropy(
     let work = Work { x, targets, c, vocab, loss_scale, packer: Packer::new(precision) };
     let right = work.packer.right(Mat::new(w, vocab, c).t());
     let back = dx.is_some().then(|| work.packer.right(Mat::new(w, vocab, c)));
-    let at_once = (LOGITS / vocab.max(1) / ROWS * ROWS).clamp(ROWS, 4096);
+    let at_once = match dw {
+        Some(_) => (LOGITS / vocab.max(1) / ROWS * ROWS).clamp(HELD[0], HELD[1]),
+        None => kept.len().max(1),
+    };
     for kept in kept.chunks(at_once) {
         // Factors of the gradient of `w`, their K the rows.
         let mut factors =

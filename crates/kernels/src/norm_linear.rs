@@ -1,15 +1,13 @@
 //! Projections of the state, normed or as it is, block by block of rows.
 
 use crate::add::add_to;
+use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
 use crate::matmul::packed::{Packer, Panels};
 use crate::rms_norm::{backward_rows, forward_rows};
-use crate::rows::{for_blocks, rows_per_block};
+use crate::rows::{for_blocks, rows_per_block, rows_per_task};
 use crate::split::sum_into;
 use crate::{Mat, MatMut, Precision, matmul};
-
-/// Up to so many rows, each weight is read as it lies.
-const FEW: usize = 8;
 
 /// One or more projections of the same rows.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +25,11 @@ pub struct Linear<'a> {
 impl Linear<'_> {
     /// Each weight with O and the column where its result begins; then the width of all results.
     fn columns(&self) -> (Vec<(&[f32], usize, usize)>, usize) {
+        assert!(
+            self.input > 0 && self.norm.is_none_or(|(weight, _)| weight.len() == self.input),
+            "linear: the norm is not ({})",
+            self.input
+        );
         let mut width = 0;
         let columns = self.weights.iter().map(|weight| {
             assert!(weight.len().is_multiple_of(self.input), "linear: a weight is not (O, {})", self.input);
@@ -37,15 +40,12 @@ impl Linear<'_> {
         (columns.collect(), width)
     }
 
-    /// The rows that are projected, and 1/rms of each.
-    fn rows(&self, x: &[f32]) -> (Scratch, Scratch) {
-        let n = x.len() / self.input;
-        let (mut y, mut rstd) = (Scratch::take(x.len()), Scratch::take(n));
-        match self.norm {
-            Some((weight, eps)) => forward_rows(x, weight, eps, &mut y, &mut rstd),
-            None => y.copy_from_slice(x),
-        }
-        (y, rstd)
+    /// The norm of some rows and 1/rms of each, where there is a norm.
+    fn normed(&self, x: &[f32]) -> Option<(Scratch, Scratch)> {
+        let (weight, eps) = self.norm?;
+        let (mut y, mut rstd) = (Scratch::take(x.len()), Scratch::take(x.len() / self.input));
+        forward_rows(x, weight, eps, &mut y, &mut rstd);
+        Some((y, rstd))
     }
 }
 
@@ -54,28 +54,31 @@ impl Linear<'_> {
 /// Shapes: `x` (N, C), `out` (N, ΣO). Panics if they disagree.
 pub fn linear(linear: Linear, x: &[f32], out: &mut [f32], add: bool) {
     let (c, (weights, width)) = (linear.input, linear.columns());
-    let n = x.len() / c.max(1);
+    let n = x.len() / c;
     assert!(x.len() == n * c && out.len() == n * width, "linear: shapes disagree");
     if out.is_empty() {
         return;
     }
-    if n <= FEW {
-        let (y, _) = linear.rows(x);
+    if n <= MAX_ROWS {
+        let normed = linear.normed(x);
+        let y = normed.as_ref().map_or(x, |(y, _)| y);
         for (weight, o, at) in weights {
             let out = MatMut { data: &mut out[at..], rows: n, cols: o, row_stride: width };
-            matmul(Mat::new(&y, n, c), Mat::new(weight, o, c).t(), out, add, linear.precision);
+            matmul(Mat::new(y, n, c), Mat::new(weight, o, c).t(), out, add, linear.precision);
         }
         return;
     }
     let packer = Packer::new(linear.precision);
     let right = |&(weight, o, at): &(&[f32], usize, usize)| (packer.right(Mat::new(weight, o, c).t()), o, at);
     let packed: Vec<(Panels, usize, usize)> = weights.iter().map(right).collect();
-    let rows = rows_per_block(c);
+    let rows = rows_per_task(n, c);
     for_blocks(rows, width, out, vec![(); n.div_ceil(rows)], |first, out, ()| {
         let rows = out.len() / width;
-        let (y, _) = linear.rows(&x[first * c..][..rows * c]);
+        let x = &x[first * c..][..rows * c];
+        let normed = linear.normed(x);
+        let y = normed.as_ref().map_or(x, |(y, _)| y);
         let mut left = packer.panels(rows, c);
-        packer.pack_left(Mat::new(&y, rows, c), &mut left);
+        packer.pack_left(Mat::new(y, rows, c), &mut left);
         let ready = packer.ready();
         for (right, o, at) in &packed {
             let out = MatMut { data: &mut out[*at..], rows, cols: *o, row_stride: width };
@@ -97,12 +100,14 @@ pub fn linear_backward(
     dweights: Vec<Option<&mut [f32]>>,
 ) {
     let (c, (weights, width)) = (linear.input, linear.columns());
-    let n = x.len() / c.max(1);
+    let n = x.len() / c;
     assert!(
         x.len() == n * c && dx.len() == x.len() && dout.len() == n * width && dweights.len() == weights.len(),
         "linear_backward: shapes disagree"
     );
+    assert!(linear.norm.is_none() || dnorm.len() == c, "linear_backward: dnorm is not ({c})");
     if n == 0 || width == 0 {
+        dweights.into_iter().flatten().for_each(|d| d.fill(0.0));
         return;
     }
     let packer = Packer::new(linear.precision);
@@ -117,9 +122,10 @@ pub fn linear_backward(
     let dnorms = for_blocks(rows, c, dx, vec![(); n.div_ceil(rows)], |first, dx, ()| {
         let rows = dx.len() / c;
         let x = &x[first * c..][..rows * c];
-        let (mut y, rstd) = linear.rows(x);
+        let mut normed = linear.normed(x);
+        let y = normed.as_ref().map_or(x, |(y, _)| y);
         // SAFETY: this task alone writes these rows' terms.
-        unsafe { ys_to.pack_right(packer, Mat::new(&y, rows, c), 0, first) };
+        unsafe { ys_to.pack_right(packer, Mat::new(y, rows, c), 0, first) };
         let mut dy = Scratch::take(rows * c);
         let ready = packer.ready();
         for (i, (&(_, o, at), right)) in weights.iter().zip(&packed).enumerate() {
@@ -131,13 +137,13 @@ pub fn linear_backward(
             // SAFETY: as above.
             unsafe { douts_to[i].pack_left(packer, part.t(), 0, first) };
         }
-        let Some((weight, _)) = linear.norm else {
+        let (Some((weight, _)), Some((y, rstd))) = (linear.norm, &mut normed) else {
             add_to(&dy, dx);
             return Vec::new();
         };
         let mut dnorm = vec![0.0; c];
-        backward_rows(&dy, x, weight, &rstd, &mut y, &mut dnorm);
-        add_to(&y, dx);
+        backward_rows(&dy, x, weight, rstd, y, &mut dnorm);
+        add_to(y, dx);
         dnorm
     });
     sum_into(dnorm, &dnorms);

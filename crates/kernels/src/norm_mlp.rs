@@ -2,18 +2,19 @@
 
 use crate::add::add_to;
 use crate::kept::{Kept, Part};
+use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
 use crate::matmul::packed::{Packer, Panels};
 use crate::rms_norm::{backward_rows, forward_rows};
-use crate::rows::{for_blocks, rows_per_block};
+use crate::rows::{for_blocks, rows_per_block, rows_per_task};
 use crate::split::sum_into;
 use crate::swiglu;
 use crate::{Mat, MatMut, Precision, matmul};
 
 /// Numbers of the inner part that a block works on at a time: whole tiles, and whole blocks along K.
 const INNER: usize = 192;
-/// Up to so many rows, each weight is read as it lies.
-const FEW: usize = 8;
+/// Up to so many rows, all threads share each product: there are no blocks enough for them.
+const FEW: usize = 32;
 
 /// The parameters of a feed-forward part.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,10 @@ pub fn norm_mlp(mlp: Mlp, x: &[f32], out: &mut [f32], keep: bool) -> Option<Kept
     assert!(x.len() == out.len() && x.len().is_multiple_of(c), "norm_mlp: shapes disagree");
     let n = x.len() / c;
     let mut kept = keep.then(|| Kept::new(n * 2 * inner, mlp.precision));
-    if n <= FEW {
+    if n == 0 {
+        return kept;
+    }
+    if n <= if keep { MAX_ROWS } else { FEW } {
         few_rows(mlp, x, out, kept.as_mut());
         return kept;
     }
@@ -74,7 +78,7 @@ pub fn norm_mlp(mlp: Mlp, x: &[f32], out: &mut [f32], keep: bool) -> Option<Kept
     let gate = packer.right(Mat::new(mlp.gate, inner, c).t());
     let up = packer.right(Mat::new(mlp.up, inner, c).t());
     let down = packer.right(Mat::new(mlp.down, c, inner).t());
-    let rows = rows_per_block(c);
+    let rows = if keep { rows_per_block(c) } else { rows_per_task(n, c) };
     let parts = match &mut kept {
         Some(kept) => kept.parts(rows * 2 * inner).into_iter().map(Some).collect(),
         None => (0..n.div_ceil(rows)).map(|_| None).collect(),
@@ -152,6 +156,7 @@ pub fn norm_mlp_backward(mlp: Mlp, x: &[f32], kept: &Kept, dout: &[f32], dx: &mu
     );
     let n = x.len() / c;
     if n == 0 {
+        [grads.gate, grads.up, grads.down].into_iter().flatten().for_each(|d| d.fill(0.0));
         return;
     }
     let packer = Packer::new(mlp.precision);

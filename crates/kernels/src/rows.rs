@@ -5,9 +5,16 @@
 use crate::matmul::packed::UNIT;
 use rayon::prelude::*;
 
-/// Rows of a block for a state of `c` numbers: a depth of K that a tile sums at once, as far as the cache allows.
+/// Rows of a block for a state of `c` numbers: what a task holds of them beside its weights fits into a megabyte.
 pub(crate) fn rows_per_block(c: usize) -> usize {
     if c <= 256 { 4 * UNIT } else { 2 * UNIT }
+}
+
+/// Rows of a block where nothing is kept: fewer, where there would be too few blocks for the threads. Results do not
+/// depend on it.
+pub(crate) fn rows_per_task(n: usize, c: usize) -> usize {
+    let even = n.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(UNIT);
+    even.clamp(UNIT, rows_per_block(c))
 }
 
 /// Calls `f(first row, state, extra)` for each block of `rows` rows, and returns the results in order.

@@ -1,13 +1,11 @@
 //! How fast a step is: random ids, the trainer's own step, the clock.
 
-use crate::grads::Grads;
-use crate::trainer::teach;
-use crate::{Optimizer, OptimizerKind, OptimizerRecipe, Recipe, TrainError};
+use crate::rehearsal::Rehearsal;
+use crate::{OptimizerKind, OptimizerRecipe, Plan, Recipe, TrainError};
 use serde::Serialize;
 use shuyuan_corpus::Batch;
-use shuyuan_model::{Config, Qwen3ForCausalLM};
+use shuyuan_model::Config;
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 /// What to time.
 #[derive(Clone, Debug)]
@@ -33,6 +31,8 @@ pub struct Bench {
 pub struct Timing {
     /// Numbers in the model.
     pub params: usize,
+    /// The memory that a run of this shape is said to need, in MiB.
+    pub predicted_mib: u64,
     /// Of the median step.
     pub tokens_per_s: f64,
     /// Of the fastest step.
@@ -65,40 +65,24 @@ impl Bench {
             let o = &mut recipe.optimizer;
             (o.matrix_lr, o.embedding_lr, o.norm_lr, o.weight_decay) = (lr, lr, lr, 0.1);
         }
-        let model = Qwen3ForCausalLM::init(&self.config, seed, &shuyuan_tensor::cpu_autodiff())?;
+        (recipe.train.batch, recipe.train.tokens) = (self.batch, self.tokens);
+        let plan = Plan::new(&recipe, &self.config);
         let batch = [self.random_batch(seed)];
-        let mut optimizer = Optimizer::new(recipe.optimizer.clone());
-        let mut grads = Grads::default();
+        let mut rehearsal = Rehearsal::new(&recipe, &self.config, seed)?;
         let (mut steps, mut parts, mut losses) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
-        // The model is handed on, as the trainer does: a second holder would have its weights copied at every step.
-        let mut model = Some(model);
-        let mut one = |step: u64| {
-            let Some(now) = model.take() else { unreachable!("each step gives the model back") };
-            let started = Instant::now();
-            let loss = rayon::scope(|_| teach(&now, &recipe, &batch, &mut grads))?;
-            let norm = grads.norm();
-            if !loss.is_finite() || !norm.is_finite() {
-                return Err(TrainError::NotFinite {
-                    step,
-                    loss,
-                    lr: recipe.optimizer.matrix_lr,
-                    tokens: vec![],
-                });
-            }
-            let taught = started.elapsed().as_secs_f64();
-            model = Some(rayon::scope(|_| optimizer.step(now, &grads, norm, step, 1.0)));
-            losses.push(loss);
-            Ok([started.elapsed().as_secs_f64(), taught])
-        };
-        for step in 1..=self.warmup {
-            one(step as u64)?;
+        for _ in 0..self.warmup {
+            losses.push(rehearsal.step(&batch, 1.0)?.loss);
         }
         let (done, times) = shuyuan_tensor::profile(|| -> Result<(), TrainError> {
-            for step in 1..=self.steps {
-                let [all, taught] = one((self.warmup + step) as u64)?;
-                steps.push(all);
-                parts[0].push(taught);
-                parts[1].push(all - taught);
+            for _ in 0..self.steps {
+                let step = rehearsal.step(&batch, 1.0)?;
+                if !step.loss.is_finite() || !step.norm.is_finite() {
+                    return Err(TrainError::NotFinite { loss: step.loss, norm: step.norm });
+                }
+                steps.push(step.all);
+                parts[0].push(step.teaching);
+                parts[1].push(step.all - step.teaching);
+                losses.push(step.loss);
             }
             Ok(())
         });
@@ -112,7 +96,8 @@ impl Bench {
         let step = median(&mut steps);
         let ms = |part: &mut Vec<f64>| median(part) * 1e3;
         Ok(Timing {
-            params: self.config.num_params(),
+            params: plan.params,
+            predicted_mib: plan.memory_mib,
             tokens_per_s: tokens / step,
             tokens_per_s_best: tokens / steps[0],
             tokens_per_s_worst: tokens / steps[steps.len() - 1],

@@ -13,19 +13,15 @@ pub enum TrainError {
         /// What is wrong, and what would be right.
         what: String,
     },
-    /// The loss of a step taken for its speed is not a number.
+    /// A step taken for its speed came to no numbers.
     #[error(
-        "the loss of step {step} is {loss}: lower the learning rates (now {lr}); the batch starts with tokens {tokens:?}"
+        "the step that was timed came to loss {loss} and gradient norm {norm}: the kernels are wrong on this machine"
     )]
     NotFinite {
-        /// The step.
-        step: u64,
-        /// What the loss was.
+        /// Its loss.
         loss: f64,
-        /// The learning rate of the matrices.
-        lr: f64,
-        /// The first tokens of the batch.
-        tokens: Vec<u32>,
+        /// The norm of its gradients.
+        norm: f64,
     },
     /// The loss or the gradients of a run are no longer numbers.
     #[error(

@@ -17,7 +17,6 @@ struct Add<'a> {
     path: Vec<String>,
     grads: &'a mut Gradients,
     sum: &'a mut BTreeMap<String, Vec<f32>>,
-    first: bool,
     missing: Option<String>,
 }
 
@@ -38,22 +37,21 @@ impl ModuleVisitor for Add<'_> {
         };
         let grad = shuyuan_tensor::take(grad);
         match self.sum.get_mut(&name) {
-            Some(sum) if !self.first => sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g),
-            _ => drop(self.sum.insert(name, grad)),
+            Some(sum) => sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g),
+            None => drop(self.sum.insert(name, grad)),
         }
     }
 }
 
 impl Grads {
-    /// Takes the gradients of one micro-batch, and adds them; with `first`, they replace what was there.
-    pub(crate) fn add(
-        &mut self,
-        model: &Qwen3ForCausalLM,
-        mut grads: Gradients,
-        first: bool,
-    ) -> Result<(), TrainError> {
-        let mut add =
-            Add { path: Vec::new(), grads: &mut grads, sum: &mut self.by_name, first, missing: None };
+    /// Forgets all, so that a step's memory is free for the next one.
+    pub(crate) fn clear(&mut self) {
+        self.by_name.clear();
+    }
+
+    /// Takes the gradients of one micro-batch, and adds them to what is there.
+    pub(crate) fn add(&mut self, model: &Qwen3ForCausalLM, mut grads: Gradients) -> Result<(), TrainError> {
+        let mut add = Add { path: Vec::new(), grads: &mut grads, sum: &mut self.by_name, missing: None };
         model.visit(&mut add);
         add.missing.map_or(Ok(()), |name| Err(TrainError::NoGradient(name)))
     }

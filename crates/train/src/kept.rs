@@ -68,7 +68,8 @@ pub(crate) fn keep(run: &Path, step: u64, most: usize) -> Result<(), TrainError>
 /// Removes what a kill left half made or half removed.
 fn clear(folder: &Path) -> Result<(), TrainError> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')) {
+    let ours = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".step-");
+    for entry in entries.flatten().filter(ours) {
         let path = entry.path();
         std::fs::remove_dir_all(&path).map_err(|source| TrainError::Io { path, source })?;
     }
@@ -151,10 +152,14 @@ pub fn rewind(run: &Path, to: Rewind) -> Result<Rewound, TrainError> {
     let Some(state) = checkpoint::state(&dir)? else {
         return Err(wrong(format!("{} is not there; checkpoints of steps: {known}", dir.display())));
     };
+    let newest_step = newest.as_ref().map(|newest| newest.step);
     let mut skip = newest.map_or_else(Vec::new, |newest| newest.skip);
     let after: Vec<_> = troubles.iter().filter(|trouble| trouble.step > state.step).collect();
     skip.extend(after.iter().flat_map(|trouble| &trouble.cursors));
     let rewound = Rewound { step: state.step, skipped: after.len() };
+    if let Some(newest) = newest_step.filter(|step| !steps(run).contains(step)) {
+        link_dir(&checkpoint::dir(run), &of_step(run, newest))?;
+    }
     let staged = StagedDir::new(&checkpoint::dir(run))?;
     link_files(&dir, staged.path())?;
     // Replaced, not written into: the file is shared with the checkpoint that is kept.

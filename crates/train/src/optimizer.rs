@@ -12,7 +12,7 @@ use std::path::Path;
 
 const ADAM_EPS: f32 = 1e-8;
 
-/// The optimizer's memory: for each parameter a first moment, and for AdamW a second.
+/// The optimizer's memory: for each parameter a first moment and a second, which for Muon is one number a row or column.
 pub struct Optimizer {
     recipe: OptimizerRecipe,
     moments: BTreeMap<String, [Vec<f32>; 2]>,

@@ -2,6 +2,7 @@
 
 use crate::{OptimizerKind, Recipe, TrainError};
 use shuyuan_model::Config;
+use shuyuan_tensor::Precision;
 
 /// Memory and arithmetic of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,18 +25,28 @@ impl Plan {
         let n = train.batch * train.tokens;
         let d = config.head_dim;
         let (q, k) = (config.num_attention_heads * d, config.num_key_value_heads * d);
+        let (c, i, v) = (config.hidden_size, config.intermediate_size, config.vocab_size);
+        // What is kept of products in bf16 takes half a number.
+        let half = |numbers: usize| if recipe.precision() == Precision::Bf16 { numbers / 2 } else { numbers };
         // Kept from forward to backward, for each token and layer: state before attention and before the feed-forward
-        // part, projections before and after rotation, attention's output, gate and up.
-        let kept = 2 * config.hidden_size + 2 * (q + 2 * k) + q + 2 * config.intermediate_size;
-        // Alive at once on the way back: gradients of the widest part, and the normed state.
-        let passing = 3 * config.intermediate_size + 4 * config.hidden_size;
-        let activations = n * (config.num_hidden_layers * kept + passing);
-        let moments = match recipe.optimizer.kind {
-            OptimizerKind::Muon => 1,
-            OptimizerKind::AdamW => 2,
+        // part, projections, attention's output and the sums of its exponentials, gate and up.
+        let kept = 2 * c + (q + 2 * k) + q + config.num_attention_heads + half(2 * i);
+        // Alive at once on the way back through a feed-forward part: the gradient before and after it, and the factors of
+        // the weights' gradients.
+        let passing = 2 * c + half(3 * i + 2 * c);
+        // Alive at once in the loss, on top of what is kept: the norm, its gradient, packed gradients of logits.
+        let loss = n * 3 * c + half((1 << 24).min(n * v)) + v * c;
+        let activations = n * config.num_hidden_layers * kept + (n * passing).max(loss);
+        let tensors = config.tensors();
+        let matrices = tensors.iter().filter(|(name, _)| name.contains("_proj"));
+        let matrices: usize = matrices.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        // First and second moments; Muon's directions, all at once.
+        let (moments, directions) = match recipe.optimizer.kind {
+            OptimizerKind::Muon => (2 * params - matrices, matrices),
+            OptimizerKind::AdamW => (2 * params, 0),
         };
-        // Gradients live twice: in the graph, and added up by name.
-        let numbers = params * (1 + 2 + moments) + activations + 256 * config.vocab_size;
+        // When gradients are there, activations are gone.
+        let numbers = params + moments + activations.max(params + directions);
         Self {
             params,
             memory_mib: (numbers * 4) as u64 / (1 << 20) + 64,

@@ -214,6 +214,12 @@ impl Recipe {
         recipe.unwrap_or_else(|error| unreachable!("recipes/quickstart.toml is tested: {error}"))
     }
 
+    /// The recipe of minutes on real text.
+    pub fn small() -> Self {
+        let recipe = toml::from_str(include_str!("../../../recipes/2m.toml"));
+        recipe.unwrap_or_else(|error| unreachable!("recipes/2m.toml is tested: {error}"))
+    }
+
     /// Checks what can be checked without data.
     ///
     /// # Errors
@@ -298,6 +304,7 @@ mod tests {
         assert!(found >= 3);
         Recipe::quickstart();
         Recipe::finetune();
+        Recipe::small();
     }
 
     #[test]

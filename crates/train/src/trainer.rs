@@ -212,6 +212,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         kept::keep(output, state.step, recipe.train.keep_checkpoints)?;
     }
     write_atomic(&output.join("loss.svg"), curve::svg(&metrics).as_bytes())?;
+    shuyuan_kernels::release_buffers();
     let tail = &metrics[metrics.len().saturating_sub(20)..];
     let model = model.valid();
     if let Some(metric) = metrics.last() {
@@ -233,13 +234,13 @@ fn saved(output: &Path, recipe: &Recipe, resume: bool) -> Result<Option<State>, 
     let dir = checkpoint::dir(output);
     let Some(saved) = checkpoint::state(&dir)? else {
         let kept = kept::steps(output);
-        if kept.is_empty() {
+        if kept.is_empty() && !kept::best(output).is_dir() {
             return Ok(None);
         }
         // Beginning anew would write over them.
         let what = format!(
-            "it is gone, but checkpoints of steps {kept:?} are kept beside it: go on with --rewind STEP, or choose \
-             another --output"
+            "it is gone, but checkpoints (steps {kept:?}) or the best are kept beside it: go on with --rewind STEP or \
+             --rewind best, or choose another --output"
         );
         return Err(TrainError::Resume { path: dir, what });
     };
@@ -282,7 +283,8 @@ pub(crate) fn teach(
     let count: usize =
         batches.iter().flat_map(|batch| &batch.targets).filter(|t| **t != Batch::IGNORE).count();
     let mut total = 0.0;
-    for (index, batch) in batches.iter().enumerate() {
+    grads.clear();
+    for batch in batches {
         model.check(&batch.inputs, batch.tokens)?;
         let arc = |ids: &[u32]| -> Arc<[u32]> { ids.into() };
         let loss = model.loss(
@@ -294,7 +296,7 @@ pub(crate) fn teach(
             recipe.precision(),
         );
         total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
-        grads.add(model, loss.backward(), index == 0)?;
+        grads.add(model, loss.backward())?;
     }
     Ok(total)
 }

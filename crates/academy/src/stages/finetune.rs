@@ -98,7 +98,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     }
     with_length(&mut recipe, options.steps, options.minutes)?;
     let plan = Plan::new(&recipe, config);
-    tell_plan(academy, &recipe, &plan)?;
+    plan.check(&recipe)?;
 
     let (held_out, taught) = split(read.conversations);
     let batch =
@@ -110,13 +110,21 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         let batches = batches.take(recipe.train.validation_batches).collect::<Result<_, _>>()?;
         Some(Validation { batches, token_bytes: token_bytes(&tokenizer) })
     };
-    let mut watch =
-        Watch::new(academy, options.kind, &options.output, tokenizer.clone(), &options.prompts, &plan);
+    let mut data = ChatBatches::new(taught, batch(recipe.train.seed, None))?;
+    let peak = tell_plan(academy, &recipe, config, &plan, Some(&mut data))?;
+    let mut watch = Watch::new(
+        academy,
+        options.kind,
+        &options.output,
+        tokenizer.clone(),
+        &options.prompts,
+        peak / plan.flops_per_step,
+    );
     let job = Job {
         recipe: &recipe,
         tokenizer: &tokenizer,
         model,
-        data: Box::new(ChatBatches::new(taught, batch(recipe.train.seed, None))?),
+        data: Box::new(data),
         validation,
         floor: None,
         output: &options.output,

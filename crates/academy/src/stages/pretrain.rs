@@ -3,13 +3,13 @@
 use super::clock::Clock;
 use super::samples::Prompt;
 use super::watch::Watch;
-use crate::{Academy, Level};
+use crate::{Academy, Lang, Level};
 use anyhow::{Context, Result, bail};
 use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
-use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_model::{Config, Qwen3ForCausalLM};
 use shuyuan_store::StagedDir;
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
-use shuyuan_train::{Job, Kind, Plan, Recipe, Summary, Validation};
+use shuyuan_train::{Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, rehearse};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,6 +33,8 @@ pub struct Options {
     pub prompts: Vec<Prompt>,
     /// What no model can pass, in nats per byte, where the text's maker knows it.
     pub floor_per_byte: Option<f64>,
+    /// Neither a rehearsal nor samples: all time goes into steps.
+    pub hurried: bool,
 }
 
 /// Trains a model from nothing.
@@ -58,11 +60,18 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let mut config = recipe.config(tokenizer.vocab_size());
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
     let plan = Plan::new(&recipe, &config);
-    tell_plan(academy, &recipe, &plan)?;
+    plan.check(&recipe)?;
 
     let batch =
         |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
-    let data = Batches::new(&corpus, Split::Train, batch(recipe.train.seed, None))?;
+    let mut data = Batches::new(&corpus, Split::Train, batch(recipe.train.seed, None))?;
+    let peak = tell_plan(
+        academy,
+        &recipe,
+        &config,
+        &plan,
+        (!options.hurried).then_some(&mut data as &mut dyn Data),
+    )?;
     let validation = if corpus.documents(Split::Validation) > 0 {
         let held_out = Batches::new(&corpus, Split::Validation, batch(0, Some(1)))?;
         let batches = held_out.take(recipe.train.validation_batches).collect::<Result<_, _>>()?;
@@ -76,8 +85,17 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let floor = options.floor_per_byte.map(|floor| floor * bytes as f64 / tokens as f64);
 
     let device = shuyuan_tensor::cpu_autodiff();
-    let mut watch =
-        Watch::new(academy, Kind::Pretrain, &options.output, tokenizer.clone(), &options.prompts, &plan);
+    let mut watch = Watch::new(
+        academy,
+        Kind::Pretrain,
+        &options.output,
+        tokenizer.clone(),
+        &options.prompts,
+        peak / plan.flops_per_step,
+    );
+    if options.hurried {
+        watch.every_seconds = f64::INFINITY;
+    }
     let job = Job {
         recipe: &recipe,
         tokenizer: &tokenizer,
@@ -109,27 +127,57 @@ pub(super) fn with_length(recipe: &mut Recipe, steps: Option<u64>, minutes: Opti
     recipe.validate().map_err(|what| anyhow::anyhow!("recipe: {what}"))
 }
 
-/// Tells what a run will need, or refuses it.
-pub(super) fn tell_plan(academy: &Academy, recipe: &Recipe, plan: &Plan) -> Result<()> {
-    plan.check(recipe)?;
-    let millions = plan.params as f64 / 1e6;
-    let (tokens, memory) = (plan.tokens_per_step, plan.memory_mib);
-    let gflop = plan.flops_per_step / 1e9;
-    let length = match (recipe.train.steps, recipe.train.minutes) {
-        (Some(steps), _) => format!("{steps} steps"),
-        (None, Some(minutes)) => format!("{minutes:.1} min"),
-        (None, None) => String::new(),
+/// Tells what a run will need, and how long it takes or how far it comes: as measured in a few steps on `data` that are not
+/// its own, unless those would take more than a fiftieth of it. Returns what this machine does at most, in FLOP/s.
+pub(super) fn tell_plan(
+    academy: &Academy,
+    recipe: &Recipe,
+    config: &Config,
+    plan: &Plan,
+    data: Option<&mut dyn Data>,
+) -> Result<f64> {
+    let peak = 1e9 * shuyuan_tensor::matmul_peak();
+    // Half the peak is what small models reach.
+    let guess = plan.flops_per_step / (0.5 * peak);
+    let within = |seconds: f64| recipe.train.minutes.map(|minutes| (60.0 * minutes / seconds) as u64);
+    let steps = |seconds| [within(seconds), recipe.train.steps].into_iter().flatten().min();
+    let seconds = match data {
+        Some(data) if steps(guess).is_some_and(|steps| steps >= 50 * REHEARSED) => {
+            rehearse(recipe, config, data)?
+        }
+        _ => None,
     };
+    let tokens = plan.tokens_per_step;
+    let length = match seconds.and_then(|seconds| Some((seconds, steps(seconds)?))) {
+        Some((seconds, steps)) => {
+            let (minutes, millions) = (steps as f64 * seconds / 60.0, (steps as usize * tokens) as f64 / 1e6);
+            match academy.lang {
+                Lang::Zh => format!("约 {steps} 步、{millions:.1} M 词元,{minutes:.1} 分钟"),
+                Lang::En => format!("about {steps} steps, {millions:.1} M tokens, {minutes:.1} min"),
+            }
+        }
+        None => {
+            let steps =
+                recipe.train.steps.map(|steps| format!("{steps} {}", academy.lang.pick("步", "steps")));
+            let minutes = recipe
+                .train
+                .minutes
+                .map(|minutes| format!("{minutes:.1} {}", academy.lang.pick("分钟", "min")));
+            steps.or(minutes).unwrap_or_default()
+        }
+    };
+    let (millions, memory) = (plan.params as f64 / 1e6, plan.memory_mib);
+    let gflop = plan.flops_per_step / 1e9;
     let text = match academy.lang {
-        crate::Lang::Zh => format!(
-            "{millions:.1} M 参数,每步 {tokens} 词元({gflop:.0} GFLOP),约需内存 {memory} MiB,时长 {length}"
+        Lang::Zh => format!(
+            "{millions:.1} M 参数,每步 {tokens} 词元({gflop:.0} GFLOP),约需内存 {memory} MiB;{length}"
         ),
-        crate::Lang::En => format!(
-            "{millions:.1} M parameters, {tokens} tokens a step ({gflop:.0} GFLOP), about {memory} MiB of memory, {length}"
+        Lang::En => format!(
+            "{millions:.1} M parameters, {tokens} tokens a step ({gflop:.0} GFLOP), about {memory} MiB of memory; {length}"
         ),
     };
     academy.events.message(Level::Info, text);
-    Ok(())
+    Ok(peak)
 }
 
 /// Publishes the model of a run that reached its end, or says how to go on.

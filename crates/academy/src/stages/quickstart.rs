@@ -95,6 +95,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
             resume: true,
             prompts: prompts.clone(),
             floor_per_byte: floor,
+            hurried: false,
         };
         pretrain::run(academy, &options, stop).map(drop)
     })?;

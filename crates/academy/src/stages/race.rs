@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use shuyuan_engine::Engine;
 use shuyuan_eval::{Scorer, bits_per_byte, texts_of};
+use shuyuan_store::write_atomic;
 use shuyuan_text::Tokenizer;
 use shuyuan_train::{Metric, Recipe};
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub struct Options {
     pub data: PathBuf,
     /// Time from raw text to the last step.
     pub minutes: f64,
-    /// Where tokenizer, corpus and run are made anew; what is there goes.
+    /// Where tokenizer, corpus, run and race.json are made; those of an earlier race go.
     pub output: PathBuf,
     /// How the model is trained; its length is the race's.
     pub recipe: Recipe,
@@ -84,7 +85,7 @@ pub struct Outcome {
 /// Bytes that the tokenizer is trained on, of all files together.
 const SAMPLE: u64 = 36_000_000;
 /// Seconds between the last step and the end of the time: a step more would not fit, and the weights are written.
-const SPARE: f64 = 1.0;
+const SPARE: f64 = 2.0;
 
 /// Trains from raw text until the time is over, then measures.
 ///
@@ -103,6 +104,17 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     let train = files(&options.data.join("train"))?;
     let heldout = files(&options.data.join("heldout"))?;
     let output = &options.output;
+    let report = output.join("race.json");
+    let made = |name: &&&str| output.join(name).exists();
+    if !report.is_file()
+        && let Some(name) = ["tokenizer", "corpus", "run"].iter().find(made)
+    {
+        bail!(
+            "{} holds a {name} that no race made (there is no race.json): choose another --output, it would be removed",
+            output.display()
+        );
+    }
+    write_atomic(&report, b"{}\n")?;
     for dir in ["tokenizer", "corpus", "run"].map(|name| output.join(name)) {
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -132,8 +144,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     if left <= 0.0 {
         bail!("the time was over after {:.0} s of reading: give the race more --minutes", before);
     }
+    let mut recipe = options.recipe.clone();
+    (recipe.train.validate_every, recipe.train.checkpoint_every) = (0, u64::MAX);
+    recipe.train.keep_checkpoints = 0;
     let pretrain = pretrain::Options {
-        recipe: options.recipe.clone(),
+        recipe,
         corpus: corpus.output,
         output: output.join("run"),
         steps: None,
@@ -141,6 +156,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
         resume: false,
         prompts: Vec::new(),
         floor_per_byte: None,
+        hurried: true,
     };
     let summary = pretrain::run(academy, &pretrain, stop)?;
     if summary.stopped {
@@ -158,7 +174,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
             if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         let name = pretrain::name_of(&path.with_extension(""));
-        academy.events.message(Level::Info, format!("{name}: {:.4} bits per byte", result.score));
+        let unit = academy.lang.pick("比特每字节", "bits per byte");
+        academy.events.message(Level::Info, format!("{name}: {:.4} {unit}", result.score));
         bpb.insert(name, result.score);
         bytes += result.bytes.unwrap_or_default();
         tokens += result.tokens.unwrap_or_default();
@@ -169,7 +186,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
         (!of.is_empty()).then(|| of.iter().sum::<f64>() / of.len() as f64)
     };
     let (bpb_zh, bpb_en) = (mean("zh_"), mean("en_"));
-    Ok(Outcome {
+    let outcome = Outcome {
         bpb_mean: bpb_zh.zip(bpb_en).map(|(zh, en)| (zh + en) / 2.0),
         bpb_zh,
         bpb_en,
@@ -184,9 +201,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
         heldout_bytes: bytes,
         heldout_bytes_per_token: bytes as f64 / tokens.max(1) as f64,
         curve: curve(&pretrain.output, stopped_s - summary.seconds)?,
-        recipe: options.recipe.clone(),
+        recipe: pretrain.recipe,
         mix: options.mix,
-    })
+    };
+    write_atomic(&report, &serde_json::to_vec_pretty(&outcome)?)?;
+    Ok(outcome)
 }
 
 /// The folder's files of JSON lines that hold something, by name, and their bytes.

@@ -6,7 +6,7 @@ use crate::{Academy, Event, Lang, Level, LiveModel};
 use serde::Serialize;
 use shuyuan_model::Qwen3ForCausalLM;
 use shuyuan_text::Tokenizer;
-use shuyuan_train::{Kind, Metric, Observer, Plan, Trouble};
+use shuyuan_train::{Kind, Metric, Observer, Trouble};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(crate) struct Watch<'a> {
     tokenizer: Arc<Tokenizer>,
     prompts: Vec<Prompt>,
     samples: PathBuf,
-    every_seconds: f64,
+    pub(super) every_seconds: f64,
     told: Instant,
     /// Step and seconds of training at the last report.
     since: Option<(u64, f64)>,
@@ -30,14 +30,15 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// Watches the run in `output`; with no prompts, a few of our own are asked. Measures the machine for some 0.1 s.
+    /// Watches the run in `output`; with no prompts, a few of our own are asked. `peak_steps_per_s` would keep the
+    /// machine wholly busy.
     pub(crate) fn new(
         academy: &'a Academy,
         kind: Kind,
         output: &Path,
         tokenizer: Arc<Tokenizer>,
         prompts: &[Prompt],
-        plan: &Plan,
+        peak_steps_per_s: f64,
     ) -> Self {
         Self {
             academy,
@@ -49,7 +50,7 @@ impl<'a> Watch<'a> {
             every_seconds: 20.0,
             told: Instant::now(),
             since: None,
-            peak_steps_per_s: shuyuan_tensor::matmul_peak() * 1e9 / plan.flops_per_step,
+            peak_steps_per_s,
         }
     }
 }

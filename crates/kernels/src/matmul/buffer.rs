@@ -1,10 +1,11 @@
-//! Scratch memory that outlives a call: a small stack of buffers per thread.
+//! Scratch memory that outlives a call: a small stack of buffers per thread, and one of large buffers for all.
 //!
 //! A buffer is taken out while in use, never borrowed: a thread that waits for its pool may be handed
 //! another product meanwhile, which then takes or makes a buffer of its own.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::Mutex;
 
 /// Sixteen lanes by sixteen words, 1 KiB: what one AMX tile holds, and the unit of every packed layout.
 ///
@@ -15,6 +16,10 @@ pub(crate) struct Block(pub(super) [[u32; 16]; 16]);
 
 /// Buffers that a thread keeps, at most.
 const SPARES: usize = 24;
+/// From so many blocks on, a buffer is everybody's: what one thread packs, another may multiply next time.
+const LARGE: usize = 256;
+
+static SHARED: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<Block>>> = const { RefCell::new(Vec::new()) };
@@ -29,14 +34,13 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// `len` of them.
     pub(crate) fn take(len: usize) -> Self {
-        let spare = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
+        let spare = spares(len, |spare| {
             // The smallest that is large enough, but not one that a larger need will look for.
-            let fits = |&i: &usize| (len..=2 * len + 16).contains(&spare[i].len());
+            let fits = |&i: &usize| (len..=len + len / 4 + 16).contains(&spare[i].len());
             let best = (0..spare.len()).filter(fits).min_by_key(|&i| spare[i].len())?;
             Some(spare.remove(best))
         });
-        let blocks = spare.ok().flatten().unwrap_or_else(|| vec![Block([[0; 16]; 16]); len]);
+        let blocks = spare.flatten().unwrap_or_else(|| vec![Block([[0; 16]; 16]); len]);
         Self { blocks, len }
     }
 
@@ -47,13 +51,26 @@ impl Blocks {
     }
 }
 
+/// The buffers among which one of `len` blocks belongs; none while the thread ends.
+fn spares<R>(len: usize, f: impl FnOnce(&mut Vec<Vec<Block>>) -> R) -> Option<R> {
+    if len >= LARGE {
+        return Some(f(&mut SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())));
+    }
+    SPARE.try_with(|spare| f(&mut spare.borrow_mut())).ok()
+}
+
+/// Gives the large buffers that nobody uses back to the system: after training, which needs many.
+pub fn release_buffers() {
+    spares(LARGE, Vec::clear);
+}
+
 impl Drop for Blocks {
     fn drop(&mut self) {
         let blocks = std::mem::take(&mut self.blocks);
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
+        let large = self.len >= LARGE;
+        spares(self.len, |spare| {
             spare.push(blocks);
-            if spare.len() > SPARES {
+            if !large && spare.len() > SPARES {
                 spare.remove(0);
             }
         });

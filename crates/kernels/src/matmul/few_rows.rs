@@ -8,7 +8,7 @@ use super::{Mat, MatMut};
 use rayon::prelude::*;
 
 /// Most rows that go this way.
-pub(super) const MAX_ROWS: usize = 8;
+pub(crate) const MAX_ROWS: usize = 8;
 /// Rows of B that a task takes at once, at least.
 const MIN_TASK: usize = 32;
 

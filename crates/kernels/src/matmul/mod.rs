@@ -26,7 +26,9 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use few_rows::MAX_ROWS;
 use kernel::{Kernel, Path};
+pub(crate) use pack::round;
 
 /// What a product is multiplied in. Sums are always f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

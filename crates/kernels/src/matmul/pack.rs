@@ -136,7 +136,7 @@ pub(super) unsafe fn block_portable<const ROUND: bool>(
 
 /// Nearest bf16, ties to even, as f32.
 #[inline(always)]
-pub(super) fn round(x: f32) -> f32 {
+pub(crate) fn round(x: f32) -> f32 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000;
     f32::from_bits(if x.is_nan() { bits | 0x0040_0000 } else { rounded })

@@ -113,7 +113,8 @@ impl SharedPanels<'_> {
         let blocks = terms.div_ceil(self.depth);
         for panel in 0..lanes.div_ceil(16) {
             let at = (lane / 16 + panel) * self.k_blocks + k / self.depth;
-            assert!(at + blocks <= self.len, "packed: a part reaches past its panels");
+            let inside = k / self.depth + blocks <= self.k_blocks && at + blocks <= self.len;
+            assert!(inside, "packed: a part reaches past its panels");
             // SAFETY: inside the panels, and this task's alone; the matrix lies inside its slice.
             unsafe {
                 let out = std::slice::from_raw_parts_mut(self.data.add(at), blocks);

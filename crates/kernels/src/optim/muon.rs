@@ -13,7 +13,7 @@ pub struct MuonMoments<'a> {
     pub second: &'a mut Vec<f32>,
 }
 
-/// Steps that `second` remembers, about: 1 / (1 − 0.9).
+/// The weight of a step in `second`: it remembers about ten.
 const SECOND: f32 = 0.1;
 
 /// The direction of one Muon step for a (`rows`, `cols`) matrix: Nesterov momentum, made nearly orthogonal in bf16 by the
@@ -31,9 +31,13 @@ pub fn muon_direction(
     grad_scale: f32,
 ) -> Vec<f32> {
     let MuonMoments { first, second } = moments;
+    let fits = |moment: &[f32], len| moment.is_empty() || moment.len() == len;
+    assert!(
+        grad.len() == rows * cols && fits(first, grad.len()) && fits(second, rows.max(cols)),
+        "muon: lengths disagree"
+    );
     first.resize(grad.len(), 0.0);
     second.resize(rows.max(cols), 0.0);
-    assert!(grad.len() == rows * cols, "muon: lengths disagree");
     let mut direction = vec![0.0; grad.len()];
     average(grad, first, &mut direction, grad_scale, momentum);
     orthogonalise(&mut direction, rows, cols);

@@ -204,7 +204,10 @@ fn linear_cross_entropy_and_its_gradients() {
     for (n, c, vocab, precision, tolerance) in [
         (5, 6, 37, Precision::F32, F32),
         // More rows than are held at once.
-        (1400, 2, 5, Precision::F32, F32),
+        (4200, 2, 5, Precision::F32, F32),
+        // More columns than are worked on at once, and rows of several tasks.
+        (70, 3, 1600, Precision::F32, F32),
+        (70, 3, 800, Precision::Bf16, BF16),
         (9, 32, 33, Precision::Bf16, BF16),
         (1, 1, 1, Precision::F32, F32),
     ] {
@@ -237,6 +240,63 @@ fn linear_cross_entropy_and_its_gradients() {
         linear_cross_entropy(&x, &w, &targets, scale, &mut alone, None, None, precision);
         assert_eq!(alone, losses);
     }
+}
+
+#[test]
+fn blocks_sum_the_same_on_any_number_of_threads() {
+    let (n, c, i) = (300, 48, 130);
+    let (x, norm, dout, eps) = (numbers(n * c, 1), numbers(c, 2), numbers(n * c, 3), 1e-6);
+    let [gate, up, down] = [4, 5, 6].map(|seed| numbers(i * c, seed));
+    let targets: Vec<u32> = (0..n as u32).map(|t| t % 130).collect();
+    let run = |threads, precision| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let mlp = Mlp { norm: &norm, gate: &gate, up: &up, down: &down, eps, precision };
+            let (mut out, mut alone) = (x.clone(), x.clone());
+            let kept = norm_mlp(mlp, &x, &mut out, true).expect("asked for");
+            norm_mlp(mlp, &x, &mut alone, false);
+            let (mut dx, mut dnorm) = (dout.clone(), vec![0.0; c]);
+            let [mut dgate, mut dup, mut ddown] = [0; 3].map(|_| vec![0.0; i * c]);
+            let grads = MlpGrads {
+                norm: &mut dnorm,
+                gate: Some(&mut dgate),
+                up: Some(&mut dup),
+                down: Some(&mut ddown),
+            };
+            norm_mlp_backward(mlp, &x, &kept, &dout, &mut dx, grads);
+            let weights: [&[f32]; 1] = [&down];
+            let of = Linear { input: i, norm: None, weights: &weights, precision };
+            let (wide, mut dwide, mut dweight) = (numbers(n * i, 7), vec![0.0; n * i], vec![0.0; i * c]);
+            linear_backward(of, &wide, &dout, &mut dwide, &mut [], vec![Some(&mut dweight)]);
+            let (mut losses, mut dy, mut dw) = (vec![0.0; n], vec![0.0; n * c], vec![0.0; i * c]);
+            linear_cross_entropy(
+                &x,
+                &gate,
+                &targets,
+                0.1,
+                &mut losses,
+                Some(&mut dy),
+                Some(&mut dw),
+                precision,
+            );
+            assert_eq!(out, alone, "the result does not depend on what is kept");
+            [out, dx, dnorm, dgate, dup, ddown, dwide, dweight, losses, dy, dw]
+        })
+    };
+    for precision in [Precision::F32, Precision::Bf16] {
+        assert!(run(1, precision) == run(3, precision), "{precision:?}");
+    }
+}
+
+#[test]
+fn no_rows_are_no_gradients() {
+    let (norm, w) = ([1.0; 4], [1.0; 12]);
+    let mlp = Mlp { norm: &norm, gate: &w, up: &w, down: &w, eps: 1e-6, precision: Precision::Bf16 };
+    let kept = norm_mlp(mlp, &[], &mut [], true).expect("asked for");
+    let (mut dnorm, mut dgate) = ([1.0; 4], [9.0; 12]);
+    let grads = MlpGrads { norm: &mut dnorm, gate: Some(&mut dgate), up: None, down: None };
+    norm_mlp_backward(mlp, &[], &kept, &[], &mut [], grads);
+    assert_eq!((dnorm, dgate), ([1.0; 4], [0.0; 12]));
 }
 
 #[test]

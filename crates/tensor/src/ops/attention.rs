@@ -138,14 +138,19 @@ fn rotate(
     heads
 }
 
+fn out_dims(args: &AttentionArgs) -> [usize; 2] {
+    [args.shape.batch * args.shape.tokens, args.shape.heads * args.shape.head_dim]
+}
+
 /// Returns the output and what the backward pass needs: the log-sum-exp of each query. The heads are worked out again
 /// there: that costs a hundredth of the time and saves as much memory as the projections take.
-fn attend(
+pub(super) fn forward(
     qkv: &FlexTensor,
     q_norm: &FlexTensor,
     k_norm: &FlexTensor,
     args: &AttentionArgs,
-) -> (Vec<f32>, Vec<f32>) {
+) -> (FlexTensor, Vec<f32>) {
+    let _span = span("attention forward");
     let shape = args.shape;
     let heads = rotate(qkv, q_norm, k_norm, args, 0);
     let mut out = vec![0.0; shape.q_len()];
@@ -161,21 +166,6 @@ fn attend(
         &mut lse,
         args.precision,
     );
-    (out, lse)
-}
-
-fn out_dims(args: &AttentionArgs) -> [usize; 2] {
-    [args.shape.batch * args.shape.tokens, args.shape.heads * args.shape.head_dim]
-}
-
-pub(super) fn forward(
-    qkv: &FlexTensor,
-    q_norm: &FlexTensor,
-    k_norm: &FlexTensor,
-    args: &AttentionArgs,
-) -> (FlexTensor, Vec<f32>) {
-    let _span = span("attention forward");
-    let (out, lse) = attend(qkv, q_norm, k_norm, args);
     (tensor(out, out_dims(args)), lse)
 }
 
@@ -308,8 +298,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let ((qkv, qkv_node), (q_norm, q_node), (k_norm, k_node)) =
         (qkv.into_parts(), q_norm.into_parts(), k_norm.into_parts());
-    let (out, lse) = attend(&qkv, &q_norm, &k_norm, &args);
-    let out = tensor(out, out_dims(&args));
+    let (out, lse) = forward(&qkv, &q_norm, &k_norm, &args);
     match AttentionBackward.prepare::<C>([qkv_node, q_node, k_node]).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             prep.finish(State { qkv, q_norm, k_norm, out: out.clone(), lse, args }, out)
