@@ -17,7 +17,7 @@ use crate::pack::{BatchConfig, Cursor, Documents, Packer};
 pub struct Batches(Packer<Shards>);
 
 impl Batches {
-    /// A stream from the first document on. Errors if the split has no document of two tokens.
+    /// A stream from the first document on. Errors if no document of the split has a token to predict.
     pub fn new(corpus: &Corpus, split: Split, config: BatchConfig) -> Result<Self> {
         Ok(Self(Packer::new(Shards::new(corpus, split), config)?))
     }

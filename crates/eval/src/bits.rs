@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Bits per byte of whole texts. Each text stands alone, its first token predicted from `<|endoftext|>`; with a
-/// tokenizer that has none the first is read, not predicted, and its bytes do not count. A text longer than the context is read through a window that moves by half: past the first window every
-/// token is predicted from at least half a context.
+/// tokenizer that has none the first is read, not predicted, and its bytes do not count. A text longer than the context is
+/// read through a window that moves by half: past the first window every token is predicted from at least half a context.
 ///
 /// `stderr` is that of a ratio over texts; `baseline` is 8, every byte alike.
 ///

@@ -147,13 +147,12 @@ pub(super) fn tell_plan(
         }
         _ => None,
     };
-    let tokens = plan.tokens_per_step;
     let length = match seconds.and_then(|seconds| Some((seconds, steps(seconds)?))) {
         Some((seconds, steps)) => {
-            let (minutes, millions) = (steps as f64 * seconds / 60.0, (steps as usize * tokens) as f64 / 1e6);
+            let minutes = steps as f64 * seconds / 60.0;
             match academy.lang {
-                Lang::Zh => format!("约 {steps} 步、{millions:.1} M 词元,{minutes:.1} 分钟"),
-                Lang::En => format!("about {steps} steps, {millions:.1} M tokens, {minutes:.1} min"),
+                Lang::Zh => format!("约 {steps} 步,{minutes:.1} 分钟"),
+                Lang::En => format!("about {steps} steps in {minutes:.1} min"),
             }
         }
         None => {
@@ -166,7 +165,7 @@ pub(super) fn tell_plan(
             steps.or(minutes).unwrap_or_default()
         }
     };
-    let (millions, memory) = (plan.params as f64 / 1e6, plan.memory_mib);
+    let (millions, tokens, memory) = (plan.params as f64 / 1e6, plan.tokens_per_step, plan.memory_mib);
     let gflop = plan.flops_per_step / 1e9;
     let text = match academy.lang {
         Lang::Zh => format!(

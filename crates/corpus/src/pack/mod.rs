@@ -98,7 +98,11 @@ impl<D: Documents> Packer<D> {
             row: 0,
         };
         if packer.positions_per_epoch() == 0 {
-            return Err(Error::setting("documents", "at least one of two tokens, of weight above 0", "none"));
+            return Err(Error::setting(
+                "documents",
+                "at least one with a token to predict, of weight above 0",
+                "none",
+            ));
         }
         packer.begin_epoch(0);
         Ok(packer)
