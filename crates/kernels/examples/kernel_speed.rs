@@ -38,6 +38,7 @@ fn time(name: &str, work: f64, unit: &str, mut run: impl FnMut()) {
 
 fn main() {
     rows();
+    parts();
     attentions();
     loss();
     optimizers();
@@ -56,8 +57,32 @@ fn rows() {
     let mut dtable = vec![0.0; V * C];
     time("embedding", bytes(2 * N * C), "GB/s", || embedding(&table, &ids, &mut y));
     time("embedding_backward", bytes(3 * N * C), "GB/s", || embedding_backward(&dy, &ids, &mut dtable));
-    let (gate_up, dy) = (numbers(2 * N * I), numbers(N * I));
-    let (mut y, mut d) = (vec![0.0; N * I], vec![0.0; 2 * N * I]);
+}
+
+/// The parts of a layer beside attention.
+fn parts() {
+    let (x, dout, norm) = (numbers(N * C), numbers(N * C), numbers(C));
+    let (gate, up, down) = (numbers(I * C), numbers(I * C), numbers(I * C));
+    let (eps, precision) = (1e-6, Precision::Bf16);
+    let mlp = Mlp { norm: &norm, gate: &gate, up: &up, down: &down, eps, precision };
+    let mut out = vec![0.0; N * C];
+    let flops = 2.0 * (N * 3 * C * I) as f64;
+    time("norm_mlp", flops, "GFLOP/s", || drop(norm_mlp(mlp, &x, &mut out, true)));
+    let Some(kept) = norm_mlp(mlp, &x, &mut out, true) else { unreachable!("asked for") };
+    let (mut dnorm, mut dgate, mut dup, mut ddown) =
+        (vec![0.0; C], vec![0.0; I * C], vec![0.0; I * C], vec![0.0; I * C]);
+    time("norm_mlp_backward", 2.0 * flops, "GFLOP/s", || {
+        let grads =
+            MlpGrads { norm: &mut dnorm, gate: Some(&mut dgate), up: Some(&mut dup), down: Some(&mut ddown) };
+        norm_mlp_backward(mlp, &x, &kept, &dout, &mut out, grads);
+    });
+    let weights: [&[f32]; 1] = [&gate];
+    let of = Linear { input: C, norm: Some((&norm, eps)), weights: &weights, precision };
+    let (mut wide, dwide) = (vec![0.0; N * I], numbers(N * I));
+    time("linear", flops / 3.0, "GFLOP/s", || linear(of, &x, &mut wide, false));
+    time("linear_backward", flops / 1.5, "GFLOP/s", || {
+        linear_backward(of, &x, &dwide, &mut out, &mut dnorm, vec![Some(&mut dgate)]);
+    });
 }
 
 fn attentions() {
@@ -155,10 +180,13 @@ fn optimizers() {
     });
     for (rows, cols) in [(C, C), (2 * I, C), (C, I)] {
         let (s, l) = (rows.min(cols) as f64, rows.max(cols) as f64);
-        let work = 5.0 * 2.0 * (2.0 * s * s * l + s * s * s);
+        // Four steps; of the symmetric products half.
+        let work = 4.0 * 2.0 * (1.5 * s * s * l + 0.5 * s * s * s);
         let n = rows * cols;
+        let (mut first, mut second) = (Vec::new(), Vec::new());
         time(&format!("muon_{rows}x{cols}"), work, "GFLOP/s", || {
-            let direction = muon_direction(&grad[..n], &mut m[..n], rows, cols, 0.95, 1.0);
+            let moments = MuonMoments { first: &mut first, second: &mut second };
+            let direction = muon_direction(&grad[..n], moments, rows, cols, 0.95, 1.0);
             muon_apply(&mut x[..n], &direction, rows, cols, 1e-3, 0.1);
         });
     }

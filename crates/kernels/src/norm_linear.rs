@@ -22,9 +22,12 @@ pub struct Linear<'a> {
     pub precision: Precision,
 }
 
+/// A weight (O, C), O, and the column where its result begins.
+type Column<'a> = (&'a [f32], usize, usize);
+
 impl Linear<'_> {
-    /// Each weight with O and the column where its result begins; then the width of all results.
-    fn columns(&self) -> (Vec<(&[f32], usize, usize)>, usize) {
+    /// Each weight, and the width of all results.
+    fn columns(&self) -> (Vec<Column<'_>>, usize) {
         assert!(
             self.input > 0 && self.norm.is_none_or(|(weight, _)| weight.len() == self.input),
             "linear: the norm is not ({})",
@@ -69,7 +72,7 @@ pub fn linear(linear: Linear, x: &[f32], out: &mut [f32], add: bool) {
         return;
     }
     let packer = Packer::new(linear.precision);
-    let right = |&(weight, o, at): &(&[f32], usize, usize)| (packer.right(Mat::new(weight, o, c).t()), o, at);
+    let right = |&(weight, o, at): &Column| (packer.right(Mat::new(weight, o, c).t()), o, at);
     let packed: Vec<(Panels, usize, usize)> = weights.iter().map(right).collect();
     let rows = rows_per_task(n, c);
     for_blocks(rows, width, out, vec![(); n.div_ceil(rows)], |first, out, ()| {

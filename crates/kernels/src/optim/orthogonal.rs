@@ -13,7 +13,7 @@ const STEPS: [[f32; 3]; 4] = [
     [8.135989, -23.021437, 16.384973],
     [3.838452, -2.752646, 0.506506],
     [3.112357, -2.243135, 0.450896],
-    [2.189462, -1.567220, 0.407887],
+    [2.189462, -1.567_22, 0.407887],
 ];
 /// Rows of a square that are worked out at once, and columns past the diagonal with them.
 const STRIP: usize = 96;
