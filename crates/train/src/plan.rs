@@ -37,7 +37,7 @@ impl Plan {
         // Alive at once in the loss, on top of what is kept: the norm, its gradient, packed gradients of logits.
         let loss = n * 3 * c + half((1 << 24).min(n * v)) + v * c;
         // What the allocator holds beside them grows with them, by .45 in all shapes tried (2026-11-27: 2m, 8m, 26m, both
-        // optimizers: within 6 % of what was found).
+        // optimizers: within 9 % of what was found).
         let activations = n * config.num_hidden_layers * kept * 29 / 20 + (n * passing).max(loss);
         let tensors = config.tensors();
         let matrices = tensors.iter().filter(|(name, _)| name.contains("_proj"));
