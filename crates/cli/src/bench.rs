@@ -104,17 +104,13 @@ impl Train {
         let peak = matmul_peak();
         let share = timing.gflop_per_s / peak;
         if global.json {
-            let mut value = serde_json::to_value(&timing)?;
             let also = json!({
                 "bench": "train", "batch": self.batch, "seq": self.seq, "steps": self.steps,
                 "optimizer": format!("{:?}", self.optimizer).to_lowercase(), "precision": bench.precision,
                 "threads": Hardware::detect().cores, "peak_rss_mib": rss, "matmul_gflop_per_s": peak,
                 "share_of_peak": share, "cpu": Hardware::detect().cpu,
             });
-            if let (Some(value), Some(also)) = (value.as_object_mut(), also.as_object()) {
-                value.extend(also.clone());
-            }
-            return out::json(&value);
+            return out::json_with(&timing, also);
         }
         say!(
             "{BOLD}{}{RESET} tokens/s ({} to {}), {:.0} GFLOP/s, {:.0} % of the {peak:.0} of a large product",

@@ -27,6 +27,15 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<()> {
     std::io::stdout().write_all(line.as_bytes()).context("writing to standard output")
 }
 
+/// Prints a value and what else there is to say of it as one object.
+pub(crate) fn json_with(value: &impl serde::Serialize, also: serde_json::Value) -> Result<()> {
+    let mut value = serde_json::to_value(value).context("the result as JSON")?;
+    if let (Some(value), serde_json::Value::Object(also)) = (value.as_object_mut(), also) {
+        value.extend(also);
+    }
+    json(&value)
+}
+
 /// A remark for the person; one that cannot be shown stops nothing.
 pub(crate) fn note(text: Arguments) {
     let _ = writeln!(anstream::stderr(), "{text}");

@@ -71,16 +71,12 @@ impl Race {
         stop::check()?;
         let outcome = outcome?;
         if global.json {
-            let mut value = serde_json::to_value(&outcome)?;
             let hardware = Hardware::detect();
             let also = json!({
                 "bench": "train_race", "peer": "shuyuan", "minutes": self.minutes, "cpu": hardware.cpu,
                 "threads": hardware.cores,
             });
-            if let (Some(value), Some(also)) = (value.as_object_mut(), also.as_object()) {
-                value.extend(also.clone());
-            }
-            return out::json(&value);
+            return out::json_with(&outcome, also);
         }
         for (name, bits) in &outcome.bpb {
             say!("  {bits:.4}  {name}")?;

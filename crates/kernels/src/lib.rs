@@ -26,7 +26,7 @@ pub use embedding::{embedding, embedding_backward};
 pub use kept::Kept;
 pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::buffer::release_buffers;
-pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths, matmul_serial};
+pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths};
 pub use norm_linear::{Linear, linear, linear_backward};
 pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
 pub use optim::{MuonMoments, adamw, muon_apply, muon_direction, sum_of_squares};

@@ -5,7 +5,7 @@ use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
 use crate::matmul::packed::{Packer, Panels};
 use crate::rms_norm::{backward_rows, forward_rows};
-use crate::rows::{for_blocks, rows_per_block, rows_per_task};
+use crate::rows::{for_blocks, rows_for_threads, rows_per_block};
 use crate::split::sum_into;
 use crate::{Mat, MatMut, Precision, matmul};
 
@@ -74,7 +74,7 @@ pub fn linear(linear: Linear, x: &[f32], out: &mut [f32], add: bool) {
     let packer = Packer::new(linear.precision);
     let right = |&(weight, o, at): &Column| (packer.right(Mat::new(weight, o, c).t()), o, at);
     let packed: Vec<(Panels, usize, usize)> = weights.iter().map(right).collect();
-    let rows = rows_per_task(n, c);
+    let rows = rows_for_threads(n, c);
     for_blocks(rows, width, out, vec![(); n.div_ceil(rows)], |first, out, ()| {
         let rows = out.len() / width;
         let x = &x[first * c..][..rows * c];

@@ -6,7 +6,7 @@ use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
 use crate::matmul::packed::{Packer, Panels};
 use crate::rms_norm::{backward_rows, forward_rows};
-use crate::rows::{for_blocks, rows_per_block, rows_per_task};
+use crate::rows::{for_blocks, rows_for_threads, rows_per_block};
 use crate::split::sum_into;
 use crate::swiglu;
 use crate::{Mat, MatMut, Precision, matmul};
@@ -78,7 +78,7 @@ pub fn norm_mlp(mlp: Mlp, x: &[f32], out: &mut [f32], keep: bool) -> Option<Kept
     let gate = packer.right(Mat::new(mlp.gate, inner, c).t());
     let up = packer.right(Mat::new(mlp.up, inner, c).t());
     let down = packer.right(Mat::new(mlp.down, c, inner).t());
-    let rows = if keep { rows_per_block(c) } else { rows_per_task(n, c) };
+    let rows = if keep { rows_per_block(c) } else { rows_for_threads(n, c) };
     let parts = match &mut kept {
         Some(kept) => kept.parts(rows * 2 * inner).into_iter().map(Some).collect(),
         None => (0..n.div_ceil(rows)).map(|_| None).collect(),

@@ -12,7 +12,7 @@ pub(crate) fn rows_per_block(c: usize) -> usize {
 
 /// Rows of a block where nothing is kept: fewer, where there would be too few blocks for the threads. Results do not
 /// depend on it.
-pub(crate) fn rows_per_task(n: usize, c: usize) -> usize {
+pub(crate) fn rows_for_threads(n: usize, c: usize) -> usize {
     let even = n.div_ceil(2 * rayon::current_num_threads()).next_multiple_of(UNIT);
     even.clamp(UNIT, rows_per_block(c))
 }

@@ -4,7 +4,9 @@ use crate::app::{Shared, aside};
 use crate::error::{ApiError, Result};
 use axum::Json;
 use axum::extract::{Path, State};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use shuyuan_train::Metric;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path as FilePath;
@@ -66,12 +68,13 @@ pub(crate) async fn run(State(app): Shared, Path(name): Path<String>) -> Result<
         let recipe = read_json(&folder.join("recipe.json"));
         let warmup = recipe.as_ref().and_then(|recipe| recipe.pointer("/optimizer/warmup_steps")?.as_u64());
         // What cannot be read is not there for a page: the run itself will say so.
-        let record = shuyuan_train::read_metrics(&folder).unwrap_or_default();
+        let lines = read_lines(&folder.join("metrics.jsonl"));
+        let record: Vec<Metric> = lines.iter().filter_map(|line| Metric::deserialize(line).ok()).collect();
         let trouble = shuyuan_train::read_trouble(&folder).unwrap_or_default();
         Ok(Json(json!({
             "findings": shuyuan_train::diagnose(&record, &trouble, warmup.unwrap_or_default()),
             "recipe": recipe,
-            "metrics": thinned(read_lines(&folder.join("metrics.jsonl"))),
+            "metrics": thinned(lines),
             "samples": read_lines(&folder.join("samples.jsonl")),
         })))
     })

@@ -118,11 +118,9 @@ pub fn rewind(run: &Path, to: Rewind) -> Result<Rewound, TrainError> {
     let troubles = trouble::read_all(run)?;
     let mut there: Vec<(u64, PathBuf)> =
         steps(run).into_iter().map(|step| (step, of_step(run, step))).collect();
-    if let Some(newest) = &newest
-        && !there.iter().any(|(step, _)| *step == newest.step)
-    {
-        there.push((newest.step, checkpoint::dir(run)));
-    }
+    let kept = |step: &u64| there.iter().any(|(other, _)| other == step);
+    let only_newest = newest.as_ref().map(|newest| newest.step).filter(|step| !kept(step));
+    there.extend(only_newest.map(|step| (step, checkpoint::dir(run))));
     there.sort();
     let known: Vec<String> = there.iter().map(|(step, _)| step.to_string()).collect();
     let known = if known.is_empty() { "none".into() } else { known.join(", ") };
@@ -152,13 +150,12 @@ pub fn rewind(run: &Path, to: Rewind) -> Result<Rewound, TrainError> {
     let Some(state) = checkpoint::state(&dir)? else {
         return Err(wrong(format!("{} is not there; checkpoints of steps: {known}", dir.display())));
     };
-    let newest_step = newest.as_ref().map(|newest| newest.step);
     let mut skip = newest.map_or_else(Vec::new, |newest| newest.skip);
     let after: Vec<_> = troubles.iter().filter(|trouble| trouble.step > state.step).collect();
     skip.extend(after.iter().flat_map(|trouble| &trouble.cursors));
     let rewound = Rewound { step: state.step, skipped: after.len() };
-    if let Some(newest) = newest_step.filter(|step| !steps(run).contains(step)) {
-        link_dir(&checkpoint::dir(run), &of_step(run, newest))?;
+    if let Some(step) = only_newest {
+        link_dir(&checkpoint::dir(run), &of_step(run, step))?;
     }
     let staged = StagedDir::new(&checkpoint::dir(run))?;
     link_files(&dir, staged.path())?;

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use shuyuan_kernels::{MuonMoments, adamw, muon_apply, muon_direction};
-use shuyuan_model::{ParamMapper, Qwen3ForCausalLM, map_params};
+use shuyuan_model::{Config, ParamMapper, Qwen3ForCausalLM, map_params};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -31,6 +31,12 @@ fn group(name: &str, dims: usize) -> Group {
         2 => Group::Embedding,
         _ => Group::Norm,
     }
+}
+
+/// The matrices of the layers, which Muon may teach, with their shapes.
+pub(crate) fn matrices(config: &Config) -> BTreeMap<String, Vec<usize>> {
+    let of_layers = |(name, shape): &(String, Vec<usize>)| group(name, shape.len()) == Group::Matrix;
+    config.tensors().into_iter().filter(of_layers).collect()
 }
 
 impl Optimizer {
@@ -68,9 +74,7 @@ impl Optimizer {
         }
         // Nesterov's momentum rises as the run finds its way.
         let momentum = 0.85 + (self.recipe.momentum as f32 - 0.85) * (step as f32 / 300.0).min(1.0);
-        let tensors = model.config().tensors().into_iter();
-        let matrices: BTreeMap<String, Vec<usize>> =
-            tensors.filter(|(name, shape)| group(name, shape.len()) == Group::Matrix).collect();
+        let matrices = matrices(model.config());
         for name in matrices.keys() {
             self.moments.entry(name.clone()).or_default();
         }

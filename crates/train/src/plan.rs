@@ -1,5 +1,6 @@
 //! What a run will need, before it starts.
 
+use crate::optimizer::matrices;
 use crate::{OptimizerKind, Recipe, TrainError};
 use shuyuan_model::Config;
 use shuyuan_tensor::Precision;
@@ -39,9 +40,7 @@ impl Plan {
         // What the allocator holds beside them grows with them, by .45 in all shapes tried (2026-11-27: 2m, 8m, 26m, both
         // optimizers: within 9 % of what was found).
         let activations = n * config.num_hidden_layers * kept * 29 / 20 + (n * passing).max(loss);
-        let tensors = config.tensors();
-        let matrices = tensors.iter().filter(|(name, _)| name.contains("_proj"));
-        let matrices: usize = matrices.map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let matrices: usize = matrices(config).values().map(|shape| shape.iter().product::<usize>()).sum();
         // First and second moments; Muon's directions, all at once.
         let (moments, directions) = match recipe.optimizer.kind {
             OptimizerKind::Muon => (2 * params - matrices, matrices),

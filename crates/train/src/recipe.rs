@@ -204,20 +204,21 @@ impl Recipe {
 
     /// The recipe for fine-tuning that ships with the program; its length is the caller's.
     pub fn finetune() -> Self {
-        let recipe = toml::from_str(include_str!("../../../recipes/quickstart-finetune.toml"));
-        recipe.unwrap_or_else(|error| unreachable!("recipes/quickstart-finetune.toml is tested: {error}"))
+        Self::shipped(include_str!("../../../recipes/quickstart-finetune.toml"))
     }
 
     /// The recipe of the quickstart's pretraining.
     pub fn quickstart() -> Self {
-        let recipe = toml::from_str(include_str!("../../../recipes/quickstart.toml"));
-        recipe.unwrap_or_else(|error| unreachable!("recipes/quickstart.toml is tested: {error}"))
+        Self::shipped(include_str!("../../../recipes/quickstart.toml"))
     }
 
     /// The recipe of minutes on real text.
     pub fn small() -> Self {
-        let recipe = toml::from_str(include_str!("../../../recipes/2m.toml"));
-        recipe.unwrap_or_else(|error| unreachable!("recipes/2m.toml is tested: {error}"))
+        Self::shipped(include_str!("../../../recipes/2m.toml"))
+    }
+
+    fn shipped(text: &str) -> Self {
+        toml::from_str(text).unwrap_or_else(|error| unreachable!("recipes that ship are tested: {error}"))
     }
 
     /// Checks what can be checked without data.

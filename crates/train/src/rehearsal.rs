@@ -1,7 +1,7 @@
 //! Steps that are taken to be timed: with weights of their own, which are thrown away.
 
 use crate::grads::Grads;
-use crate::trainer::teach;
+use crate::trainer::{next_batches, teach};
 use crate::{Data, Optimizer, Recipe, TrainError};
 use shuyuan_corpus::Batch;
 use shuyuan_model::{Config, Qwen3ForCausalLM};
@@ -61,10 +61,7 @@ pub const REHEARSED: u64 = 3;
 /// Data that cannot be read, a shape that cannot exist.
 pub fn rehearse(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result<Option<f64>, TrainError> {
     let cursor = data.cursor();
-    let mut batches = Vec::new();
-    for _ in 0..recipe.train.accumulation {
-        batches.extend(data.next_batch()?);
-    }
+    let (batches, _) = next_batches(data, recipe.train.accumulation, &[])?;
     data.resume(cursor)?;
     if batches.is_empty() {
         return Ok(None);

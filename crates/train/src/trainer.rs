@@ -256,7 +256,7 @@ fn saved(output: &Path, recipe: &Recipe, resume: bool) -> Result<Option<State>, 
 }
 
 /// The batches of a step and where each begins, without those that begin where `skip` says.
-fn next_batches(
+pub(crate) fn next_batches(
     data: &mut dyn Data,
     count: usize,
     skip: &[Cursor],

@@ -8,7 +8,7 @@ use shuyuan_engine::Engine;
 use shuyuan_eval::{Scorer, bits_per_byte, texts_of};
 use shuyuan_store::write_atomic;
 use shuyuan_text::Tokenizer;
-use shuyuan_train::{Metric, Recipe};
+use shuyuan_train::{Recipe, read_metrics};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,8 @@ pub struct Outcome {
     pub mix: Mix,
 }
 
+/// The folders of a race.
+const MADE: [&str; 3] = ["tokenizer", "corpus", "run"];
 /// Bytes that the tokenizer is trained on, of all files together.
 const SAMPLE: u64 = 36_000_000;
 /// Seconds between the last step and the end of the time: a step more would not fit, and the weights are written.
@@ -107,7 +109,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     let report = output.join("race.json");
     let made = |name: &&&str| output.join(name).exists();
     if !report.is_file()
-        && let Some(name) = ["tokenizer", "corpus", "run"].iter().find(made)
+        && let Some(name) = MADE.iter().find(made)
     {
         bail!(
             "{} holds a {name} that no race made (there is no race.json): choose another --output, it would be removed",
@@ -115,7 +117,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
         );
     }
     write_atomic(&report, b"{}\n")?;
-    for dir in ["tokenizer", "corpus", "run"].map(|name| output.join(name)) {
+    for dir in MADE.map(|name| output.join(name)) {
         match std::fs::remove_dir_all(&dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove {}", dir.display()));
@@ -252,10 +254,7 @@ fn weighted(files: &[(PathBuf, u64)], mix: Mix) -> Vec<(PathBuf, f64)> {
 
 /// Sixty points of a run's metrics, each the mean of the steps since the one before.
 fn curve(run: &Path, started: f64) -> Result<Vec<(f64, u64, f64)>> {
-    let path = run.join("metrics.jsonl");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let metrics: Vec<Metric> =
-        text.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("metrics.jsonl")?;
+    let metrics = read_metrics(run)?;
     let points = metrics.chunks(metrics.len().div_ceil(60).max(1)).filter_map(|part| {
         let last = part.last()?;
         let loss = part.iter().map(|metric| metric.loss).sum::<f64>() / part.len() as f64;

@@ -149,6 +149,7 @@ impl Observer for Watch<'_> {
             });
         }
     }
+
     fn spike(&mut self, trouble: &Trouble, file: &Path) {
         let (step, file) = (trouble.step, file.display());
         let [loss, usual] = [trouble.loss, trouble.usual].map(Option::unwrap_or_default);

@@ -107,11 +107,6 @@ pub fn matmul(a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision)
     run(&Path::best(precision), a, b, c, accumulate, threads);
 }
 
-/// [`matmul`] on the calling thread, for use inside a parallel region.
-pub fn matmul_serial(a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision) {
-    run(&Path::best(precision), a, b, c, accumulate, 1);
-}
-
 /// The paths that this CPU can run, slowest first. For benchmarks.
 #[doc(hidden)]
 pub fn matmul_paths() -> Vec<String> {

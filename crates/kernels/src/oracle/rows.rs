@@ -112,6 +112,16 @@ fn times(x: &[f64], w: &[f64], c: usize) -> Vec<f64> {
 const SIZES: [(usize, usize, usize); 6] =
     [(1, 1, 1), (3, 6, 10), (9, 17, 33), (130, 16, 12), (128, 3, 200), (65, 260, 7)];
 
+/// Gradients of input, norm, gate, up and down: `dout` and ones, added to, and nines, overwritten.
+fn mlp_gradients(mlp: Mlp, x: &[f32], kept: &Kept, dout: &[f32]) -> [Vec<f32>; 5] {
+    let (mut dx, mut dnorm) = (dout.to_vec(), vec![1.0; mlp.norm.len()]);
+    let [mut dgate, mut dup, mut ddown] = [0; 3].map(|_| vec![9.0; mlp.gate.len()]);
+    let grads =
+        MlpGrads { norm: &mut dnorm, gate: Some(&mut dgate), up: Some(&mut dup), down: Some(&mut ddown) };
+    norm_mlp_backward(mlp, x, kept, dout, &mut dx, grads);
+    [dx, dnorm, dgate, dup, ddown]
+}
+
 #[test]
 fn norm_mlp_and_its_gradients() {
     for (n, c, i) in SIZES {
@@ -135,15 +145,7 @@ fn norm_mlp_and_its_gradients() {
             if n > 9 && precision == Precision::F32 && i > 20 {
                 continue; // Differences take their time.
             }
-            let (mut dx, mut dnorm) = (dout.clone(), vec![1.0; c]);
-            let [mut dgate, mut dup, mut ddown] = [0; 3].map(|_| vec![9.0; i * c]);
-            let grads = MlpGrads {
-                norm: &mut dnorm,
-                gate: Some(&mut dgate),
-                up: Some(&mut dup),
-                down: Some(&mut ddown),
-            };
-            norm_mlp_backward(mlp, &x, &kept, &dout, &mut dx, grads);
+            let [dx, dnorm, dgate, dup, ddown] = mlp_gradients(mlp, &x, &kept, &dout);
             assert_close(
                 "dx",
                 &dx,
@@ -255,15 +257,7 @@ fn blocks_sum_the_same_on_any_number_of_threads() {
             let (mut out, mut alone) = (x.clone(), x.clone());
             let kept = norm_mlp(mlp, &x, &mut out, true).expect("asked for");
             norm_mlp(mlp, &x, &mut alone, false);
-            let (mut dx, mut dnorm) = (dout.clone(), vec![0.0; c]);
-            let [mut dgate, mut dup, mut ddown] = [0; 3].map(|_| vec![0.0; i * c]);
-            let grads = MlpGrads {
-                norm: &mut dnorm,
-                gate: Some(&mut dgate),
-                up: Some(&mut dup),
-                down: Some(&mut ddown),
-            };
-            norm_mlp_backward(mlp, &x, &kept, &dout, &mut dx, grads);
+            let [dx, dnorm, dgate, dup, ddown] = mlp_gradients(mlp, &x, &kept, &dout);
             let weights: [&[f32]; 1] = [&down];
             let of = Linear { input: i, norm: None, weights: &weights, precision };
             let (wide, mut dwide, mut dweight) = (numbers(n * i, 7), vec![0.0; n * i], vec![0.0; i * c]);
