@@ -8,6 +8,7 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod error;
+pub mod gguf;
 mod init;
 mod params;
 mod trace;
