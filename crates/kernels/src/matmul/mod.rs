@@ -107,6 +107,11 @@ pub fn matmul(a: Mat, b: Mat, c: MatMut, accumulate: bool, precision: Precision)
     run(&Path::best(precision), a, b, c, accumulate, threads);
 }
 
+/// `c = a · b` on the calling thread alone, for callers that cut the work themselves.
+pub(crate) fn matmul_serial(a: Mat, b: Mat, c: MatMut, precision: Precision) {
+    run(&Path::best(precision), a, b, c, false, 1);
+}
+
 /// The paths that this CPU can run, slowest first. For benchmarks.
 #[doc(hidden)]
 pub fn matmul_paths() -> Vec<String> {

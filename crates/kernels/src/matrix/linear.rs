@@ -1,0 +1,152 @@
+//! `y = x · Wᵀ (+ b)` of several matrices side by side, on all threads.
+
+use super::dense::{self, Dots, FEW, PANEL};
+use super::dot::{TOGETHER, dot};
+use super::packed::ROWS;
+use super::{Input, Matrix, Store};
+use crate::pool::{parallel, threads};
+use crate::Precision;
+
+/// One of several matrices that share an input.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// (R, K)
+    pub matrix: &'a Matrix,
+    /// (R), added to each row.
+    pub bias: Option<&'a [f32]>,
+}
+
+impl<'a> From<&'a Matrix> for Part<'a> {
+    fn from(matrix: &'a Matrix) -> Self {
+        Self { matrix, bias: None }
+    }
+}
+
+/// Groups of packed rows in a task where there are many rows of the other factor.
+const GROUPS: usize = 4;
+
+/// A range of rows of one of the matrices.
+struct Task {
+    part: usize,
+    first: usize,
+    rows: usize,
+    /// Where its first product goes within a row of the output.
+    column: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Out {
+    data: *mut f32,
+    width: usize,
+    add: bool,
+}
+
+// SAFETY: tasks write disjoint columns.
+unsafe impl Sync for Out {}
+
+/// Multiplies the rows of `x` with each matrix; products lie side by side, in place of what `out` holds or added to it.
+///
+/// Shapes: `x` (N, K), matrices (R, K), `out` (N, ΣR). `precision` is that of plain formats where there are many rows.
+/// The result does not depend on the threads, nor for packed formats on N. Panics if shapes disagree, or if `x` was not made
+/// for one of the matrices.
+pub fn project(x: &Input, parts: &[Part], out: &mut [f32], add: bool, precision: Precision) {
+    let width: usize = parts.iter().map(|part| part.matrix.rows).sum();
+    assert!(out.len() == x.rows * width, "project: {} numbers are not {} rows of {width}", out.len(), x.rows);
+    for Part { matrix, bias } in parts {
+        assert!(matrix.cols == x.cols, "project: {matrix:?} with rows of {}", x.cols);
+        assert!(bias.is_none_or(|bias| bias.len() == matrix.rows), "project: a bias is not as long as {matrix:?}");
+        assert!(!matrix.is_packed() || x.rounded.is_some(), "project: the input was not made for {matrix:?}");
+    }
+    if x.rows == 0 {
+        return;
+    }
+    let tasks = tasks(x.rows, width, parts);
+    let out = Out { data: out.as_mut_ptr(), width, add };
+    parallel(tasks.len(), |index| {
+        let (task, out) = (&tasks[index], out);
+        let Part { matrix, bias } = parts[task.part];
+        let bias = bias.map(|bias| &bias[task.first..][..task.rows]);
+        match &matrix.store {
+            Store::Packed(_) => packed(x, matrix, task, bias, out),
+            Store::Dense(..) => plain(x, matrix, task, bias, out, precision),
+        }
+    });
+}
+
+fn tasks(n: usize, width: usize, parts: &[Part]) -> Vec<Task> {
+    // Few rows: equal shares, several for each thread, since another program may take one of them away.
+    let share = (width / (4 * threads())).next_multiple_of(ROWS).max(2 * ROWS);
+    let mut tasks = Vec::new();
+    let mut column = 0;
+    for (part, Part { matrix, .. }) in parts.iter().enumerate() {
+        let step = match (n <= FEW, matrix.is_packed()) {
+            (true, _) => share,
+            (false, true) => GROUPS * ROWS,
+            (false, false) => PANEL,
+        };
+        for first in (0..matrix.rows).step_by(step) {
+            let rows = step.min(matrix.rows - first);
+            tasks.push(Task { part, first, rows, column: column + first });
+        }
+        column += matrix.rows;
+    }
+    tasks
+}
+
+impl Out {
+    /// SAFETY: no other task writes these columns.
+    #[inline]
+    unsafe fn put(&self, row: usize, column: usize, products: &[f32], bias: Option<&[f32]>) {
+        // SAFETY: the caller's; the columns lie inside a row.
+        let out = unsafe {
+            std::slice::from_raw_parts_mut(self.data.add(row * self.width + column), products.len())
+        };
+        for (i, (out, &product)) in out.iter_mut().zip(products).enumerate() {
+            let product = product + bias.map_or(0.0, |bias| bias[i]);
+            *out = if self.add { *out + product } else { product };
+        }
+    }
+}
+
+fn packed(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Out) {
+    let (Store::Packed(packed), Some(rounded)) = (&matrix.store, &x.rounded) else { return };
+    for group in 0..task.rows.div_ceil(ROWS) {
+        let rows = ROWS.min(task.rows - group * ROWS);
+        for first in (0..x.rows).step_by(TOGETHER) {
+            let count = TOGETHER.min(x.rows - first);
+            let products = dot(packed, task.first / ROWS + group, rounded, first, count);
+            for (i, products) in products.iter().enumerate().take(count) {
+                let bias = bias.map(|bias| &bias[group * ROWS..][..rows]);
+                // SAFETY: tasks have disjoint columns.
+                unsafe { out.put(first + i, task.column + group * ROWS, &products[..rows], bias) };
+            }
+        }
+    }
+}
+
+fn plain(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Out, precision: Precision) {
+    let Store::Dense(kind, bytes) = &matrix.store else { return };
+    let size = matrix.cols * kind.bytes();
+    let weights = &bytes[task.first * size..][..task.rows * size];
+    let mut products = vec![0.0; x.rows * task.rows];
+    if x.rows <= FEW {
+        // SAFETY: as many weights, inputs and products as it says.
+        unsafe {
+            dense::dots(Dots {
+                kind: *kind,
+                w: weights.as_ptr(),
+                w_rows: task.rows,
+                x: x.x.as_ptr(),
+                count: x.rows,
+                cols: x.cols,
+                out: (products.as_mut_ptr(), task.rows),
+            });
+        }
+    } else {
+        dense::panel(*kind, weights, task.rows, x.x, x.cols, (&mut products, task.rows), precision);
+    }
+    for (row, products) in products.chunks_exact(task.rows).enumerate() {
+        // SAFETY: tasks have disjoint columns.
+        unsafe { out.put(row, task.column, products, bias) };
+    }
+}
