@@ -6,6 +6,7 @@ mod add;
 mod attention;
 mod embedding;
 mod kept;
+mod layer;
 mod linear_cross_entropy;
 mod matmul;
 pub(crate) mod matrix;
@@ -28,6 +29,7 @@ pub use attention::{
 };
 pub use embedding::{embedding, embedding_backward};
 pub use kept::Kept;
+pub use layer::{Activation, NormRows, activate_rows, for_rows, gate_rows, norm_row, norm_rows, rotate};
 pub use linear_cross_entropy::{IGNORE, linear_cross_entropy};
 pub use matmul::buffer::release_buffers;
 pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths};

@@ -52,6 +52,9 @@ pub enum ModelError {
         /// The size of the vocabulary.
         vocab: usize,
     },
+    /// A GGUF file cannot be used.
+    #[error(transparent)]
+    Gguf(#[from] crate::gguf::GgufError),
     /// Storage failed.
     #[error(transparent)]
     Store(#[from] shuyuan_store::StoreError),

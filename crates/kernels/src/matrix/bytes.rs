@@ -17,6 +17,12 @@ impl Bytes {
         Self { owner, range }
     }
 
+    /// Some of them. Panics if they are not there.
+    pub fn part(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len(), "bytes {range:?} of {}", self.len());
+        Self { owner: self.owner.clone(), range: self.range.start + range.start..self.range.start + range.end }
+    }
+
     /// The bytes of numbers.
     pub(crate) fn from_f32(x: Vec<f32>) -> Self {
         struct Numbers(Vec<f32>);

@@ -1,7 +1,7 @@
 //! The decoder's layers and its forward pass: ids in, states, logits or loss out.
 
 use crate::init::Fill;
-use crate::{Config, KvCache, ModelError, map_params};
+use crate::{Config, ModelError, map_params};
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use shuyuan_tensor::{AttentionArgs, AttentionShape, LossArgs, Precision, Rope};
@@ -71,7 +71,7 @@ pub struct DecoderLayer {
 
 /// Embedding, layers, final norm.
 #[derive(Module, Debug)]
-pub struct Decoder {
+pub struct Qwen3Model {
     /// From ids to states.
     pub embed_tokens: Embedding,
     /// One after another.
@@ -84,7 +84,7 @@ pub struct Decoder {
 #[derive(Module, Debug)]
 pub struct Qwen3ForCausalLM {
     /// All but the output layer.
-    pub model: Decoder,
+    pub model: Qwen3Model,
     /// The output layer; none where it is the embedding.
     pub lm_head: Option<Linear>,
     #[module(skip)]
@@ -166,7 +166,7 @@ impl Qwen3ForCausalLM {
         config.validate()?;
         let (c, v) = (config.hidden_size, config.vocab_size);
         Ok(Self {
-            model: Decoder {
+            model: Qwen3Model {
                 embed_tokens: Embedding { weight: Initializer::Zeros.init([v, c], device) },
                 layers: (0..config.num_hidden_layers).map(|_| DecoderLayer::zeros(config, device)).collect(),
                 norm: RmsNorm::ones(c, device),
@@ -328,56 +328,5 @@ impl Qwen3ForCausalLM {
         shuyuan_tensor::loss(x, self.model.norm.weight.val(), self.head(), args);
         let mut losses = per_token.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         std::mem::take(&mut *losses)
-    }
-
-    /// Logits of `states` (N, C), as (N, V), row after row. For models without gradients.
-    pub fn logits(&self, states: Tensor<2>, precision: Precision) -> Vec<f32> {
-        let logits =
-            shuyuan_tensor::logits(states, self.model.norm.weight.val(), self.head(), self.eps(), precision);
-        shuyuan_tensor::read(&logits, <[f32]>::to_vec)
-    }
-
-    /// Logits of every position of one text, (T, V). For models without gradients.
-    ///
-    /// # Errors
-    /// If an id is unknown or the text is longer than the context.
-    pub fn forward(&self, ids: &[u32], precision: Precision) -> Result<Vec<f32>, ModelError> {
-        self.check(ids, ids.len())?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.logits(self.states(ids.into(), vec![0; ids.len()].into(), 1, precision), precision))
-    }
-
-    /// Reads `ids` after what `cache` holds, and returns the logits after the last of them, (V).
-    ///
-    /// # Errors
-    /// If an id is unknown, `ids` is empty, or the text grows past the cache or the context.
-    pub fn extend(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        precision: Precision,
-    ) -> Result<Vec<f32>, ModelError> {
-        let tokens = cache.length() + ids.len();
-        self.check(ids, tokens)?;
-        if tokens > cache.capacity() {
-            return Err(ModelError::TooLong { tokens, context: cache.capacity() });
-        }
-        if ids.is_empty() {
-            return Err(ModelError::Config("nothing to read: give at least one token".into()));
-        }
-        let args = self.attention_args(1, ids.len(), tokens, Arc::new([]), precision);
-        let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids.into());
-        for (layer, cache) in self.model.layers.iter().zip(cache.layers()) {
-            let qkv = layer.qkv(x.clone(), self.eps(), precision);
-            let attn = &layer.self_attn;
-            let norms = (attn.q_norm.weight.val(), attn.k_norm.weight.val());
-            let heads = shuyuan_tensor::attention_cached(qkv, norms.0, norms.1, args.clone(), cache.clone());
-            x = layer.add_attention(heads, x, precision);
-            x = layer.add_mlp(x, self.eps(), precision);
-        }
-        let last = x.slice([ids.len() - 1..ids.len(), 0..self.config.hidden_size]);
-        Ok(self.logits(last, precision))
     }
 }

@@ -1,0 +1,200 @@
+//! The decoder that generates, is evaluated and looked into: one forward pass for every family, over weights of any format.
+//!
+//! A family is a [`DecoderConfig`] and the names of its tensors. Training has a graph of its own, of the family that is
+//! trained here ([`crate::Qwen3ForCausalLM`]); [`Decoder::of`] takes its weights, and both agree (see `tests/agree.rs`).
+
+mod cache;
+mod config;
+mod experts;
+mod forward;
+mod ggml;
+mod hub;
+mod rope;
+mod tensors;
+mod weights;
+
+pub use cache::{KvCache, PAGE_TOKENS};
+pub use config::{Biases, DecoderConfig, Family, LayerConfig, MlpConfig};
+pub use forward::{Step, Wanted};
+pub use rope::{RopeConfig, Scaling};
+
+use crate::gguf::Gguf;
+use crate::{ModelError, Qwen3ForCausalLM, for_each_param};
+use rope::Rope;
+use shuyuan_kernels::{BlockType, Matrix};
+use std::path::Path;
+use std::sync::Arc;
+use tensors::{Raw, Tensors};
+use weights::{FeedForward, Linear, Mlp, Naming, Weights};
+
+/// A model ready to read and write. Holds its weights, or the files that they are mapped from.
+#[derive(Debug)]
+pub struct Decoder {
+    config: DecoderConfig,
+    weights: Weights,
+    ropes: Vec<Rope>,
+}
+
+impl Decoder {
+    /// Opens a folder of Hugging Face's layout (config.json, safetensors), or a GGUF file.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it: every tensor that is missing, unknown or misshapen, an architecture or a
+    /// setting that is not known here.
+    pub fn load(path: &Path) -> Result<Self, ModelError> {
+        if path.is_dir() {
+            return Self::load_folder(path);
+        }
+        let gguf = Gguf::open(path)?;
+        Self::of_gguf(path, &gguf)
+    }
+
+    /// The model in a GGUF file that is open; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`].
+    pub fn of_gguf(path: &Path, gguf: &Gguf) -> Result<Self, ModelError> {
+        let invalid = |error: ModelError| ModelError::Invalid { path: path.to_path_buf(), what: error.to_string() };
+        let mut config = DecoderConfig::from_gguf(gguf).map_err(invalid)?;
+        let weights = weights::gather(&mut config, Tensors::of_gguf(path, gguf), Naming::Gguf)?;
+        Ok(Self::new(config, weights))
+    }
+
+    fn load_folder(dir: &Path) -> Result<Self, ModelError> {
+        let path = dir.join("config.json");
+        let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let invalid = |what: String| ModelError::Invalid { path: path.clone(), what };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| invalid("expected JSON, found bytes that are not UTF-8".into()))?;
+        let mut config = DecoderConfig::from_json(&text).map_err(|error| invalid(error.to_string()))?;
+        let weights = weights::gather(&mut config, Tensors::of_folder(dir)?, Naming::HuggingFace)?;
+        Ok(Self::new(config, weights))
+    }
+
+    /// A copy of the weights of a model in training, as they are now.
+    ///
+    /// # Panics
+    /// If the model's own parts do not fit its configuration, which [`Qwen3ForCausalLM`] never does.
+    pub fn of(model: &Qwen3ForCausalLM) -> Self {
+        let mut raws = Vec::new();
+        for_each_param(model, |name, shape, data| {
+            let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+            raws.push((name.to_string(), Raw { kind: BlockType::F32, shape: shape.to_vec(), bytes: bytes.into() }));
+        });
+        let mut config = DecoderConfig::from_json(&model.config().to_json())
+            .unwrap_or_else(|error| panic!("a trained model's configuration: {error}"));
+        let weights = weights::gather(&mut config, Tensors::of_memory(raws), Naming::HuggingFace)
+            .unwrap_or_else(|error| panic!("a trained model's weights: {error}"));
+        Self::new(config, weights)
+    }
+
+    fn new(config: DecoderConfig, weights: Weights) -> Self {
+        let ropes = config.ropes.iter().map(Rope::new).collect();
+        Self { config, weights, ropes }
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// An empty cache: in f16 where weights are quantised, else exact.
+    pub fn cache(&self) -> KvCache {
+        KvCache::new(&self.config, self.is_quantised())
+    }
+
+    /// Whether some weights are stored in fewer than 16 bits.
+    pub fn is_quantised(&self) -> bool {
+        let mut found = false;
+        self.for_each_matrix(|matrix| found |= matrix.kind().elements() > 1);
+        found
+    }
+
+    /// Numbers in the model's matrices and norms.
+    pub fn num_params(&self) -> usize {
+        let mut total = self.weights.norm.weight.len();
+        self.for_each_matrix(|matrix| total += matrix.rows() * matrix.cols());
+        for layer in &self.weights.layers {
+            total += layer.attention_norm.weight.len() + layer.mlp_norm.weight.len();
+            total += layer.qk_norm.as_ref().map_or(0, |(q, k)| q.weight.len() + k.weight.len());
+        }
+        total
+    }
+
+    /// Bytes of weights that one token reads, its row of the embedding aside; of experts those that see it.
+    pub fn bytes_per_token(&self) -> usize {
+        let mut total = self.weights.head.size();
+        for layer in &self.weights.layers {
+            let mut add = |linear: &Linear| total += linear.matrix.size();
+            [&layer.q, &layer.k, &layer.v, &layer.o].into_iter().for_each(&mut add);
+            match &layer.mlp {
+                FeedForward::Dense(mlp) => mlp.linears().for_each(add),
+                FeedForward::Experts { router, experts, per_token, .. } => {
+                    add(router);
+                    experts.iter().take(*per_token).flat_map(Mlp::linears).for_each(add);
+                }
+            }
+        }
+        total
+    }
+
+    fn for_each_matrix(&self, mut f: impl FnMut(&Matrix)) {
+        let weights = &self.weights;
+        f(&weights.embedding);
+        weights.positions.iter().for_each(&mut f);
+        if !Arc::ptr_eq(&weights.head, &weights.embedding) {
+            f(&weights.head);
+        }
+        for layer in &weights.layers {
+            let mut each = |linear: &Linear| f(&linear.matrix);
+            [&layer.q, &layer.k, &layer.v, &layer.o].into_iter().for_each(&mut each);
+            match &layer.mlp {
+                FeedForward::Dense(mlp) => mlp.linears().for_each(each),
+                FeedForward::Experts { router, experts, .. } => {
+                    each(router);
+                    experts.iter().flat_map(Mlp::linears).for_each(each);
+                }
+            }
+        }
+    }
+
+    /// The ids are in the vocabulary and `tokens` fit the context.
+    ///
+    /// # Errors
+    /// Names the id, or both lengths.
+    pub fn check(&self, ids: &[u32], tokens: usize) -> Result<(), ModelError> {
+        let (vocab, context) = (self.config.vocab_size, self.config.max_position_embeddings);
+        if tokens > context {
+            return Err(ModelError::TooLong { tokens, context });
+        }
+        match ids.iter().find(|id| **id as usize >= vocab) {
+            Some(&id) => Err(ModelError::UnknownToken { id, vocab }),
+            None => Ok(()),
+        }
+    }
+
+    /// Logits of every position of one text, (T, V).
+    ///
+    /// # Errors
+    /// If an id is unknown or the text is longer than the context.
+    pub fn forward(&self, ids: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let mut cache = self.cache();
+        let mut steps = [Step { ids, cache: &mut cache, wanted: Wanted::All }];
+        Ok(self.step(&mut steps)?.pop().unwrap_or_default())
+    }
+
+    /// Reads `ids` after what `cache` holds, and returns the logits after the last of them, (V).
+    ///
+    /// # Errors
+    /// If an id is unknown, `ids` is empty, or the text grows past the context.
+    pub fn extend(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>, ModelError> {
+        let mut steps = [Step { ids, cache, wanted: Wanted::Last }];
+        Ok(self.step(&mut steps)?.pop().unwrap_or_default())
+    }
+}
+
+impl Mlp {
+    fn linears(&self) -> impl Iterator<Item = &Linear> {
+        self.gate.iter().chain([&self.up, &self.down])
+    }
+}

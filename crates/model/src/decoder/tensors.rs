@@ -1,0 +1,230 @@
+//! A model's tensors by name, from safetensors (one file or shards) or GGUF, mapped rather than read.
+
+use crate::ModelError;
+use crate::gguf::{Gguf, GgufTensor};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use shuyuan_kernels::{BlockType, Bytes, Matrix, dequantize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One tensor as it lies in its file.
+#[derive(Clone, Debug)]
+pub(super) struct Raw {
+    pub(super) kind: BlockType,
+    /// Row-major.
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Bytes,
+}
+
+/// All tensors of a model; each is taken once, and what nobody takes is reported.
+pub(super) struct Tensors {
+    path: PathBuf,
+    left: BTreeMap<String, Raw>,
+    problems: Vec<String>,
+}
+
+const INDEX: &str = "model.safetensors.index.json";
+const SINGLE: &str = "model.safetensors";
+
+impl Tensors {
+    /// Those of the safetensors in folder `dir`.
+    pub(super) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
+        let index = dir.join(INDEX);
+        if !index.exists() {
+            let path = dir.join(SINGLE);
+            let mut all = Self { path: path.clone(), left: BTreeMap::new(), problems: Vec::new() };
+            all.add_safetensors(&path, |_| true)?;
+            return Ok(all);
+        }
+        let invalid = |what: String| ModelError::Invalid { path: index.clone(), what };
+        let text = std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| invalid(format!("expected JSON: {error}")))?;
+        let Some(map) = value["weight_map"].as_object() else {
+            return Err(invalid("expected \"weight_map\", a map from tensors to files".into()));
+        };
+        let mut shards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (tensor, file) in map {
+            // A name with a path in it could point anywhere.
+            let file = file.as_str().filter(|file| !file.is_empty() && !file.contains(['/', '\\']) && *file != "..");
+            let Some(file) = file else {
+                return Err(invalid(format!("expected the name of a file beside it for {tensor}, found {}", map[tensor])));
+            };
+            shards.entry(file).or_default().push(tensor);
+        }
+        let mut all = Self { path: index.clone(), left: BTreeMap::new(), problems: Vec::new() };
+        for (file, names) in shards {
+            all.add_safetensors(&dir.join(file), |name| names.contains(&name))?;
+            for name in names {
+                if !all.left.contains_key(name) {
+                    all.problems.push(format!("  missing   {name}, which {INDEX} says is in {file}"));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Those of a GGUF file.
+    pub(super) fn of_gguf(path: &Path, gguf: &Gguf) -> Self {
+        struct Owner(GgufTensor);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.0.bytes()
+            }
+        }
+        let raw = |tensor: GgufTensor| {
+            let (kind, shape, end) = (tensor.kind(), tensor.shape().to_vec(), tensor.bytes().len());
+            (tensor.name().to_string(), Raw { kind, shape, bytes: Bytes::new(Arc::new(Owner(tensor)), 0..end) })
+        };
+        Self { path: path.to_path_buf(), left: gguf.tensors().map(raw).collect(), problems: Vec::new() }
+    }
+
+    /// Those of a model in memory.
+    pub(super) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
+        Self { path: "memory".into(), left: raws.into_iter().collect(), problems: Vec::new() }
+    }
+
+    fn add_safetensors(&mut self, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), ModelError> {
+        let map = Arc::new(map(path)?);
+        let invalid = |what: String| ModelError::Invalid { path: path.to_path_buf(), what };
+        let file = SafeTensors::deserialize(&map)
+            .map_err(|error| invalid(format!("expected a safetensors file, found something else ({error})")))?;
+        for (name, view) in file.iter() {
+            if !wanted(name) {
+                continue;
+            }
+            let kind = match view.dtype() {
+                Dtype::F32 => BlockType::F32,
+                Dtype::F16 => BlockType::F16,
+                Dtype::BF16 => BlockType::Bf16,
+                other => {
+                    self.problems.push(format!("  unusable  {name}: expected F32, F16 or BF16, found {other:?}"));
+                    continue;
+                }
+            };
+            let start = view.data().as_ptr() as usize - map.as_ptr() as usize;
+            let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = map.clone();
+            let bytes = Bytes::new(owner, start..start + view.data().len());
+            self.left.insert(name.to_string(), Raw { kind, shape: view.shape().to_vec(), bytes });
+        }
+        Ok(())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// The first dimension of a tensor that is there.
+    pub(super) fn rows_of(&self, name: &str) -> Option<usize> {
+        self.left.get(name)?.shape.first().copied()
+    }
+
+    /// Whether some name begins so.
+    pub(super) fn any(&self, prefix: &str) -> bool {
+        self.left.range(prefix.to_string()..).next().is_some_and(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// Takes a tensor that must be there in this shape; if it is not, a problem is noted and zeros come instead.
+    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
+        match self.left.remove(name) {
+            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
+            Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
+            None => self.problems.push(format!("  missing   {name} {shape:?}")),
+        }
+        Raw { kind: BlockType::F32, shape: vec![0; shape.len()], bytes: Vec::new().into() }
+    }
+
+    /// Takes a tensor as f32.
+    pub(super) fn numbers(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        self.take(name, shape).numbers()
+    }
+
+    /// Drops tensors that do not concern the forward pass.
+    pub(super) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
+        self.left.retain(|name, _| !of_no_use(name));
+    }
+
+    /// # Errors
+    /// If anything was missing, misshapen, or is left.
+    pub(super) fn finish(mut self) -> Result<(), ModelError> {
+        for (name, raw) in &self.left {
+            self.problems.push(format!("  unknown   {name} {:?}", raw.shape));
+        }
+        self.check()
+    }
+
+    /// # Errors
+    /// If anything was missing or misshapen so far.
+    pub(super) fn check(&mut self) -> Result<(), ModelError> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        let mut problems = std::mem::take(&mut self.problems);
+        let more = problems.len().saturating_sub(20);
+        problems.truncate(20);
+        if more > 0 {
+            problems.push(format!("  and {more} more"));
+        }
+        Err(ModelError::Tensors { path: self.path.clone(), problems })
+    }
+}
+
+impl Raw {
+    pub(super) fn numbers(&self) -> Vec<f32> {
+        let mut numbers = vec![0.0; self.shape.iter().product()];
+        dequantize(self.kind, &self.bytes, &mut numbers);
+        numbers
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.bytes.len() / self.shape[0].max(1)
+    }
+
+    /// Rows `first..first + count` of a matrix.
+    pub(super) fn rows(&self, first: usize, count: usize) -> Self {
+        let (size, have) = (self.row_bytes(), self.shape[0]);
+        // Nothing of what is missing.
+        let (first, count) = if have == 0 { (0, 0) } else { (first, count) };
+        let bytes = self.bytes.part(first * size..(first + count) * size);
+        let mut shape = self.shape.clone();
+        shape[0] = count;
+        Self { kind: self.kind, shape, bytes }
+    }
+
+    /// Matrix `index` of a stack.
+    pub(super) fn layer(&self, index: usize) -> Self {
+        let one = self.rows(index, 1);
+        Self { shape: one.shape[1..].to_vec(), ..one }
+    }
+
+    /// Row `order(i)` at place i.
+    pub(super) fn reordered(&self, order: impl Fn(usize) -> usize) -> Self {
+        let size = self.row_bytes();
+        let bytes: Vec<u8> = (0..self.shape[0]).flat_map(|row| &self.bytes[order(row) * size..][..size]).copied().collect();
+        Self { kind: self.kind, shape: self.shape.clone(), bytes: bytes.into() }
+    }
+
+    /// As a matrix to multiply with.
+    pub(super) fn matrix(&self) -> Matrix {
+        Matrix::new(self.kind, self.bytes.clone(), self.shape[0], self.shape[1])
+    }
+}
+
+fn map(path: &Path) -> Result<Mmap, ModelError> {
+    let read = |source| ModelError::Read { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(read)?;
+    if !file.metadata().map_err(read)?.is_file() {
+        let what = "expected a file, found a folder or device".into();
+        return Err(ModelError::Invalid { path: path.to_path_buf(), what });
+    }
+    #[expect(
+        unsafe_code,
+        reason = "Mapped bytes are only read, as numbers that are valid whatever they are; a file cut short by another \
+                  program meanwhile ends this one, which replacing it by renaming never does."
+    )]
+    // SAFETY: see the reason above.
+    unsafe { Mmap::map(&file) }.map_err(read)
+}

@@ -1,0 +1,150 @@
+//! Every family against transformers: logits, hidden states, 32 greedy tokens; GGUF files against llama.cpp.
+//!
+//! The folders are those of `make_models.py`: small ones in `goldens/families`, others where SHUYUAN_MODELS says.
+
+use safetensors::SafeTensors;
+use shuyuan_model::{Decoder, Step, Wanted};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    match std::env::var_os("SHUYUAN_MODELS") {
+        Some(root) => root.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/families"),
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root()).expect("a folder of models");
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("golden.safetensors").exists()).collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "no models in {}", root().display());
+    folders
+}
+
+struct Golden(Vec<u8>);
+
+impl Golden {
+    fn open(path: &Path) -> Self {
+        Self(std::fs::read(path).unwrap())
+    }
+    fn floats(&self, name: &str) -> Vec<f32> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let data = file.tensor(name).unwrap().data();
+        data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+    /// Rows of ids.
+    fn ids(&self, name: &str) -> Vec<Vec<u32>> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        let tensor = file.tensor(name).unwrap();
+        let ids: Vec<u32> =
+            tensor.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect();
+        ids.chunks(tensor.shape()[1]).map(<[u32]>::to_vec).collect()
+    }
+}
+
+/// Mean squared error over mean square.
+fn nmse(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    error / expected.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
+}
+
+fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
+    let mut cache = decoder.cache();
+    let mut logits = decoder.extend(prompt, &mut cache).unwrap();
+    let mut ids = Vec::new();
+    loop {
+        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
+        ids.push(best as u32);
+        if ids.len() == count {
+            return ids;
+        }
+        logits = decoder.extend(&ids[ids.len() - 1..], &mut cache).unwrap();
+    }
+}
+
+#[test]
+fn logits_and_greedy_tokens_are_those_of_transformers() {
+    for folder in folders() {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let decoder = Decoder::load(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let golden = Golden::open(&folder.join("golden.safetensors"));
+        let ids = golden.ids("input_ids");
+        let expected = golden.floats("logits");
+        let expected_greedy = golden.ids("greedy_ids");
+        let row = expected.len() / ids.len();
+        for (i, ids) in ids.iter().enumerate() {
+            let expected = &expected[i * row..][..row];
+            let logits = decoder.forward(ids).unwrap();
+            let error = nmse(&logits, expected);
+            println!("{name}: NMSE {error:.1e}");
+            // The bar is 1e-6; f32 itself is off by 1e-11 or so.
+            assert!(error < 1e-9, "{name}: NMSE {error:e}");
+            assert_eq!(greedy(&decoder, ids, 32), expected_greedy[i], "{name}: greedy");
+        }
+    }
+}
+
+#[test]
+fn a_text_gives_the_same_in_pieces_and_in_company() {
+    for folder in folders() {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let decoder = Decoder::load(&folder).unwrap();
+        let ids = Golden::open(&folder.join("golden.safetensors")).ids("input_ids");
+        let whole: Vec<Vec<f32>> = ids.iter().map(|ids| decoder.forward(ids).unwrap()).collect();
+        let mut caches = [decoder.cache(), decoder.cache()];
+        let mut found = vec![Vec::new(); 2];
+        // Pieces of different lengths, both texts in one batch.
+        for piece in [(0, 5), (5, 6), (6, 20), (20, 21), (21, ids[0].len())] {
+            let [a, b] = &mut caches;
+            let mut steps = [
+                Step { ids: &ids[0][piece.0..piece.1], cache: a, wanted: Wanted::All },
+                Step { ids: &ids[1][piece.0..piece.1], cache: b, wanted: Wanted::All },
+            ];
+            for (found, logits) in found.iter_mut().zip(decoder.step(&mut steps).unwrap()) {
+                found.extend(logits);
+            }
+        }
+        for (found, whole) in found.iter().zip(&whole) {
+            let error = nmse(found, whole);
+            // Sums in another order.
+            assert!(error < 1e-10, "{name}: NMSE {error:e}");
+        }
+    }
+}
+
+#[test]
+fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
+    let mut files = 0;
+    for folder in folders() {
+        let path = folder.join("golden_gguf.safetensors");
+        if !path.exists() {
+            continue;
+        }
+        let golden = Golden::open(&path);
+        let ids = Golden::open(&folder.join("golden.safetensors")).ids("input_ids");
+        for quant in ["f32", "q8_0", "q4_0", "q4_k_m"] {
+            let file = folder.join(format!("model.{quant}.gguf"));
+            if !file.exists() {
+                continue;
+            }
+            files += 1;
+            let decoder = Decoder::load(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let logits: Vec<f32> = ids.iter().flat_map(|ids| decoder.forward(ids).unwrap()).collect();
+            let theirs = golden.floats(&format!("{quant}.logits"));
+            let error = nmse(&logits, &theirs);
+            if quant == "f32" {
+                println!("{}: NMSE {error:.1e}", file.display());
+                assert!(error < 1e-9, "{}: NMSE {error:e}", file.display());
+                continue;
+            }
+            // What reading the same weights without rounding activations gives.
+            let exact = golden.floats(&format!("{quant}.dequantized_logits"));
+            let (ours, peer) = (nmse(&logits, &exact), nmse(&theirs, &exact));
+            println!("{}: NMSE to exact {ours:.1e}, llama.cpp's {peer:.1e}, between them {error:.1e}", file.display());
+            assert!(ours < 1.5 * peer, "{}: {ours:e}, llama.cpp {peer:e}", file.display());
+        }
+    }
+    assert!(files > 0 || std::env::var_os("SHUYUAN_MODELS").is_some(), "no GGUF files in {}", root().display());
+}
