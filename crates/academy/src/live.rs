@@ -4,7 +4,7 @@ use crate::{Events, Home};
 use anyhow::{Context, Result};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
-use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_model::Decoder;
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -33,8 +33,8 @@ impl Lang {
 pub struct LiveModel {
     /// Its name in the home folder.
     pub name: String,
-    /// The model, on a device without gradients.
-    pub model: Arc<Qwen3ForCausalLM>,
+    /// The model.
+    pub model: Arc<Decoder>,
     /// Its tokenizer.
     pub tokenizer: Arc<Tokenizer>,
 }
@@ -48,7 +48,7 @@ impl LiveModel {
         let name = dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         let tokenizer =
             Tokenizer::load(dir).with_context(|| format!("the tokenizer of {}", dir.display()))?;
-        let model = shuyuan_model::load(dir, &shuyuan_tensor::cpu())?;
+        let model = Decoder::load(dir)?;
         Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
     }
 

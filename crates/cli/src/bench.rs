@@ -6,7 +6,7 @@ use crate::style::{BOLD, RESET, grouped};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use shuyuan_model::Config;
+use shuyuan_model::{Config, Decoder};
 use shuyuan_tensor::{Hardware, matmul_peak};
 use shuyuan_train::{Bench, OptimizerKind, Recipe};
 use std::path::PathBuf;
@@ -14,12 +14,17 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Train(Train),
+    Decode(Decode),
+    Prefill(Prefill),
 }
 
 impl Verb {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let Self::Train(verb) = self;
-        verb.run(global)
+        match self {
+            Self::Train(verb) => verb.run(global),
+            Self::Decode(verb) => verb.run(global),
+            Self::Prefill(verb) => verb.run(global),
+        }
     }
 }
 
@@ -136,6 +141,98 @@ impl Train {
             say!("{rss} MiB at most, {} expected", timing.predicted_mib)?;
         }
         Ok(())
+    }
+}
+
+/// How fast a model writes
+///
+/// Reads a prompt, then one token after another, each of which reads all weights once. Says tokens per second of the median
+/// run and the bytes of weights that went by; bench/decode.sh runs it in turn with llama.cpp.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  shuyuan bench decode --model model.Q4_0.gguf --prompt-len 128 --json")]
+pub(crate) struct Decode {
+    #[command(flatten)]
+    common: Common,
+    /// Tokens read before
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
+    prompt_len: usize,
+    /// Tokens written
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
+    gen_len: usize,
+}
+
+/// How fast a model reads
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  shuyuan bench prefill --model model.Q4_0.gguf --prompt-len 512 --json")]
+pub(crate) struct Prefill {
+    #[command(flatten)]
+    common: Common,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", default_value = "512", value_parser = count)]
+    prompt_len: usize,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// A GGUF file, a folder with safetensors, or a name in the home folder [default: academy, or the newest]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Runs on the clock
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    reps: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = count)]
+    threads: Option<usize>,
+}
+
+impl Common {
+    fn load(&self, global: &Global) -> Result<(std::path::PathBuf, Decoder)> {
+        if let Some(threads) = self.threads {
+            shuyuan_engine::set_threads(threads);
+        }
+        let path = crate::models::find(&global.academy()?.home, self.model.as_deref())?;
+        let model = Decoder::load(&path)?;
+        Ok((path, model))
+    }
+}
+
+impl Decode {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let (path, model) = self.common.load(global)?;
+        let timing = shuyuan_engine::time(&model, self.prompt_len, self.gen_len, self.common.reps)?;
+        let rates = timing.decode_tokens_per_s.context("no tokens were written")?;
+        let read = model.bytes_per_token();
+        let gb_per_s = read as f64 * rates.median / 1e9;
+        if global.json {
+            return out::json(&json!({
+                "bench": "decode", "file": path, "params": model.num_params(), "formats": model.formats(),
+                "prompt_len": self.prompt_len, "gen_len": self.gen_len, "threads": shuyuan_engine::threads(),
+                "decode_after_prompt_tokens_per_s": rates, "weight_bytes_per_token": read,
+                "decode_weights_gb_per_s": gb_per_s, "peak_rss_mib": peak_rss_mib(), "cpu": Hardware::detect().cpu,
+            }));
+        }
+        say!(
+            "{BOLD}{:.1}{RESET} tokens/s after {} ({:.1} to {:.1}), {gb_per_s:.1} GB/s of weights",
+            rates.median,
+            self.prompt_len,
+            rates.worst,
+            rates.best
+        )
+    }
+}
+
+impl Prefill {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let (path, model) = self.common.load(global)?;
+        let rates = shuyuan_engine::time(&model, self.prompt_len, 0, self.common.reps)?.prefill_tokens_per_s;
+        if global.json {
+            return out::json(&json!({
+                "bench": "prefill", "file": path, "params": model.num_params(), "formats": model.formats(),
+                "prompt_len": self.prompt_len, "threads": shuyuan_engine::threads(), "prefill_tokens_per_s": rates,
+                "peak_rss_mib": peak_rss_mib(), "cpu": Hardware::detect().cpu,
+            }));
+        }
+        say!("{BOLD}{:.1}{RESET} tokens/s ({:.1} to {:.1})", rates.median, rates.worst, rates.best)
     }
 }
 

@@ -33,25 +33,30 @@ impl Info {
     fn run(&self, global: &Global) -> Result<()> {
         let (lang, live) = (global.lang(), models::load(&global.academy()?, self.model.as_deref())?);
         let c = live.model.config();
-        let params = c.num_params();
-        // Keys and values of every layer, f32.
-        let cache = 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim * 4;
-        let full = params * 4 + cache * c.max_position_embeddings;
+        let params = live.model.num_params();
+        let cache = live.model.cache().page_bytes() / shuyuan_model::PAGE_TOKENS;
+        let weights = live.model.bytes();
+        let full = weights + cache * c.max_position_embeddings;
+        let architecture = c.family.architecture();
         if global.json {
             return out::json(&json!({
-                "name": live.name, "architecture": "Qwen3ForCausalLM", "parameters": params, "config": c,
-                "weight_bytes": params * 4, "cache_bytes_per_token": cache,
+                "name": live.name, "architecture": architecture, "parameters": params, "formats": live.model.formats(),
+                "num_hidden_layers": c.num_hidden_layers(), "hidden_size": c.hidden_size,
+                "num_attention_heads": c.num_attention_heads, "num_key_value_heads": c.num_key_value_heads,
+                "head_dim": c.head_dim, "intermediate_size": c.intermediate_size(), "vocab_size": c.vocab_size,
+                "max_position_embeddings": c.max_position_embeddings, "tie_word_embeddings": c.tie_word_embeddings,
+                "weight_bytes": weights, "cache_bytes_per_token": cache,
             }));
         }
         let parameters = lang.pick("M 参数", "M parameters");
-        say!("{BOLD}{}{RESET}  Qwen3ForCausalLM, {:.2} {parameters}", live.name, params as f64 / 1e6)?;
+        say!("{BOLD}{}{RESET}  {architecture}, {:.2} {parameters}", live.name, params as f64 / 1e6)?;
         let rows = [
-            (lang.pick("层", "layers"), c.num_hidden_layers),
+            (lang.pick("层", "layers"), c.num_hidden_layers()),
             (lang.pick("状态", "state"), c.hidden_size),
             (lang.pick("查询头", "query heads"), c.num_attention_heads),
             (lang.pick("键值头", "key-value heads"), c.num_key_value_heads),
             (lang.pick("头的大小", "head size"), c.head_dim),
-            (lang.pick("前馈", "feed-forward"), c.intermediate_size),
+            (lang.pick("前馈", "feed-forward"), c.intermediate_size()),
             (lang.pick("词表", "vocabulary"), c.vocab_size),
             (lang.pick("上下文", "context"), c.max_position_embeddings),
         ];
@@ -63,7 +68,7 @@ impl Info {
             false => lang.pick("另有一份", "its own"),
         };
         say!("  {}{tied}", pad(lang.pick("输出层", "output layer"), 18))?;
-        let (weights, full, token) = (bytes(params as f64 * 4.0), bytes(full as f64), bytes(cache as f64));
+        let (weights, full, token) = (bytes(weights as f64), bytes(full as f64), bytes(cache as f64));
         let text = match lang {
             Lang::Zh => format!("权重 {weights},上下文用满 {full}(每词元 {token})"),
             Lang::En => format!("{weights} of weights, {full} with a full context ({token} a token)"),

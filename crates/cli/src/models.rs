@@ -40,7 +40,7 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
         );
     };
     let path = Path::new(name);
-    if path.is_dir() {
+    if path.is_dir() || path.is_file() {
         return Ok(path.into()); // What is missing in it, loading tells.
     }
     if models.iter().any(|model| model == name) {

@@ -2,8 +2,7 @@
 
 use crate::sampling::Sampler;
 use crate::{EngineError, Sampling};
-use shuyuan_model::{KvCache, Qwen3ForCausalLM};
-use shuyuan_tensor::Precision;
+use shuyuan_model::{Decoder, logprob};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -58,20 +57,20 @@ pub struct Finish {
 /// A model that writes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    model: Arc<Qwen3ForCausalLM>,
+    model: Arc<Decoder>,
 }
 
 /// The most alternatives that can be asked for, as in OpenAI's API.
 const MAX_ALTERNATIVES: usize = 20;
 
 impl Engine {
-    /// For a model on a device without gradients.
-    pub fn new(model: Arc<Qwen3ForCausalLM>) -> Self {
+    /// Of a model.
+    pub fn new(model: Arc<Decoder>) -> Self {
         Self { model }
     }
 
     /// The model.
-    pub fn model(&self) -> &Arc<Qwen3ForCausalLM> {
+    pub fn model(&self) -> &Arc<Decoder> {
         &self.model
     }
 
@@ -92,11 +91,11 @@ impl Engine {
         self.model.check(&request.ids, request.ids.len())?;
         let context = self.model.config().max_position_embeddings;
         let room = request.ids.len().saturating_add(request.max_tokens).min(context);
-        let mut cache = KvCache::new(self.model.config(), room.max(1));
+        let mut cache = self.model.cache();
         let mut ids = request.ids.clone();
         let mut sampler = Sampler::new(request.sampling.clone());
         let mut finish = Finish { reason: Reason::Length, prompt_tokens: ids.len(), tokens: 0 };
-        let mut logits = self.read(&ids, &mut cache)?;
+        let mut logits = self.model.extend(&ids, &mut cache)?;
         while finish.tokens < request.max_tokens {
             let id = sampler.choose(&logits, &ids);
             if request.stop_ids.contains(&id) {
@@ -109,10 +108,10 @@ impl Engine {
                 break;
             }
             ids.push(id);
-            if finish.tokens == request.max_tokens || cache.length() >= cache.capacity() {
+            if finish.tokens == request.max_tokens || cache.length() >= room {
                 break;
             }
-            logits = self.read(&[id], &mut cache)?;
+            logits = self.model.extend(&[id], &mut cache)?;
         }
         Ok(finish)
     }
@@ -129,7 +128,7 @@ impl Engine {
             return Err(EngineError::Field { field: "context", expected: "at least one token", found });
         }
         let vocab = self.model.config().vocab_size;
-        let logits = rayon_scope(|| self.model.forward(&all[..all.len() - 1], Precision::F32))?;
+        let logits = self.model.forward(&all[..all.len() - 1])?;
         let (mut sum, mut greedy) = (0.0, true);
         for (index, &id) in continuation.iter().enumerate() {
             let row = &logits[(context.len() + index - 1) * vocab..][..vocab];
@@ -138,21 +137,6 @@ impl Engine {
         }
         Ok((sum, greedy))
     }
-
-    fn read(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>, EngineError> {
-        Ok(rayon_scope(|| self.model.extend(ids, cache, Precision::F32))?)
-    }
-}
-
-/// Runs `f` inside the thread pool, so that parallel kernels begin on this thread without waking another.
-pub(crate) fn rayon_scope<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| f())
-}
-
-fn logprob(logits: &[f32], id: u32) -> f32 {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|x| (x - most).exp()).sum();
-    logits[id as usize] - most - sum.ln()
 }
 
 fn token(logits: &[f32], id: u32, count: usize) -> Token {

@@ -1,10 +1,7 @@
 //! How likely given texts are: rows of ids in, sums of ln probabilities out, many rows to a forward pass.
 
-use crate::generate::rayon_scope;
 use crate::{Engine, EngineError};
 use shuyuan_model::ModelError;
-use shuyuan_tensor::Precision;
-use std::ops::Range;
 
 /// A text of which a part is scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,16 +12,13 @@ pub struct Passage {
     pub from: usize,
 }
 
-/// Tokens of a forward pass, padding included: enough to fill the kernels, small enough for the cache.
+/// Tokens of a forward pass: enough to fill the kernels, small enough for the cache.
 const PASS: usize = 4096;
 
-/// No target, as the loss has it.
-const NONE: u32 = u32::MAX;
-
 impl Engine {
-    /// For each passage the sum of ln p of its scored ids, in the order given. Computed in f32.
+    /// For each passage the sum of ln p of its scored ids, in the order given.
     ///
-    /// Passages of like length share a forward pass, padded at the end, where nothing looks.
+    /// Passages of like length share a forward pass.
     ///
     /// # Errors
     /// A passage without an id before its first scored one, an unknown id, one longer than the context.
@@ -39,9 +33,10 @@ impl Engine {
         while let Some(&longest) = rest.first() {
             let tokens = passages[longest].ids.len() - 1;
             let (these, others) = rest.split_at((PASS / tokens).clamp(1, rest.len()));
-            let rows: Vec<&Passage> = these.iter().map(|&i| &passages[i]).collect();
-            for (&i, sum) in these.iter().zip(self.pass(&rows, tokens)) {
-                sums[i] = sum;
+            let text = |&i: &usize| (passages[i].ids.as_slice(), passages[i].ids.len() - passages[i].from);
+            let texts: Vec<(&[u32], usize)> = these.iter().map(text).collect();
+            for (&i, logprobs) in these.iter().zip(self.model().logprobs(&texts)?) {
+                sums[i] = logprobs.into_iter().map(f64::from).sum();
             }
             rest = others;
         }
@@ -64,25 +59,5 @@ impl Engine {
             return Err(ModelError::TooLong { tokens: ids.len() - 1, context }.into());
         }
         Ok(model.check(ids, 0)?)
-    }
-
-    /// One forward pass over rows of at most `tokens` inputs.
-    fn pass(&self, rows: &[&Passage], tokens: usize) -> Vec<f64> {
-        let mut ids = vec![0; rows.len() * tokens];
-        let mut targets = vec![NONE; rows.len() * tokens];
-        let scored = |row: &Passage| -> Range<usize> { row.from - 1..row.ids.len() - 1 };
-        for (row, (ids, targets)) in
-            rows.iter().zip(ids.chunks_exact_mut(tokens).zip(targets.chunks_exact_mut(tokens)))
-        {
-            let inputs = row.ids.len() - 1;
-            ids[..inputs].copy_from_slice(&row.ids[..inputs]);
-            targets[scored(row)].copy_from_slice(&row.ids[row.from..]);
-        }
-        let starts = vec![0; ids.len()].into();
-        let losses = rayon_scope(|| {
-            self.model().losses(ids.into(), starts, targets.into(), rows.len(), Precision::F32)
-        });
-        let sum = |losses: &[f32]| -losses.iter().map(|&x| f64::from(x)).sum::<f64>();
-        rows.iter().zip(losses.chunks_exact(tokens)).map(|(row, losses)| sum(&losses[scored(row)])).collect()
     }
 }

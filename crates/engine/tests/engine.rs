@@ -1,8 +1,7 @@
 //! Generation on a random model: the cache changes nothing, bad requests are named.
 
 use shuyuan_engine::{Engine, Passage, Reason, Request, Sampling};
-use shuyuan_model::{Config, KvCache, Qwen3ForCausalLM};
-use shuyuan_tensor::Precision;
+use shuyuan_model::{Config, Decoder, Qwen3ForCausalLM};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ fn engine() -> Engine {
             })
         }
     }
-    Engine::new(Arc::new(shuyuan_model::map_params(model, &mut Stir)))
+    Engine::new(Arc::new(Decoder::of(&shuyuan_model::map_params(model, &mut Stir))))
 }
 
 fn write(engine: &Engine, request: &Request) -> (Vec<u32>, Reason) {
@@ -60,11 +59,11 @@ fn prompt(n: usize) -> Vec<u32> {
 fn cached_decoding_equals_the_full_forward() {
     let engine = engine();
     let ids = prompt(23);
-    let full = engine.model().forward(&ids, Precision::F32).unwrap();
+    let full = engine.model().forward(&ids).unwrap();
     for chunk in [1, 2, 5, 23] {
-        let mut cache = KvCache::new(engine.model().config(), 40);
+        let mut cache = engine.model().cache();
         for (index, part) in ids.chunks(chunk).enumerate() {
-            let logits = engine.model().extend(part, &mut cache, Precision::F32).unwrap();
+            let logits = engine.model().extend(part, &mut cache).unwrap();
             let at = index * chunk + part.len() - 1;
             for (a, b) in logits.iter().zip(&full[at * 50..][..50]) {
                 // Sums of some dozens of f32 products in another order, logits of size 1.
@@ -80,7 +79,7 @@ fn greedy_is_the_argmax_of_the_full_forward() {
     let mut ids = prompt(6);
     let request = Request { ids: ids.clone(), max_tokens: 12, ..Request::default() };
     for id in write(&engine, &request).0 {
-        let logits = engine.model().forward(&ids, Precision::F32).unwrap();
+        let logits = engine.model().forward(&ids).unwrap();
         let last = &logits[logits.len() - 50..];
         let best = last.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         assert!(last[id as usize] > best - 4e-5, "{id} is not the likeliest");

@@ -24,7 +24,7 @@ fn main() -> Result<(), Failure> {
             _ => files.push(arg),
         }
     }
-    let model = shuyuan_model::load(Path::new(&dir), &shuyuan_tensor::cpu())?;
+    let model = shuyuan_model::Decoder::load(Path::new(&dir))?;
     let scorer = Scorer::new(Engine::new(Arc::new(model)), Arc::new(Tokenizer::load(&dir)?));
     let mut choices = Map::new();
     for file in &files {

@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 
 fn scorer() -> Scorer {
     let dir = folder().join("model");
-    let model = shuyuan_model::load(&dir, &shuyuan_tensor::cpu()).unwrap();
+    let model = shuyuan_model::Decoder::load(&dir).unwrap();
     Scorer::new(Engine::new(Arc::new(model)), Arc::new(Tokenizer::load(&dir).unwrap()))
 }
 

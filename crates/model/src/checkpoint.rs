@@ -107,8 +107,9 @@ fn to_f32(view: &TensorView) -> Result<Vec<f32>, String> {
     })
 }
 
-struct Set {
-    weights: BTreeMap<String, Vec<f32>>,
+/// Fills a module with numbers by name.
+pub(crate) struct Set {
+    pub(crate) weights: BTreeMap<String, Vec<f32>>,
 }
 
 impl ParamMapper for Set {

@@ -329,4 +329,23 @@ impl Qwen3ForCausalLM {
         let mut losses = per_token.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         std::mem::take(&mut *losses)
     }
+
+    /// Logits of every position of one text, (T, V), as training has them. For models without gradients.
+    ///
+    /// # Errors
+    /// If an id is unknown or the text is longer than the context.
+    pub fn forward(&self, ids: &[u32], precision: Precision) -> Result<Vec<f32>, ModelError> {
+        self.check(ids, ids.len())?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.logits(self.states(ids.into(), vec![0; ids.len()].into(), 1, precision), precision))
+    }
+
+    /// Logits of `states` (N, C), as (N, V), row after row. For models without gradients.
+    pub fn logits(&self, states: Tensor<2>, precision: Precision) -> Vec<f32> {
+        let logits =
+            shuyuan_tensor::logits(states, self.model.norm.weight.val(), self.head(), self.eps(), precision);
+        shuyuan_tensor::read(&logits, <[f32]>::to_vec)
+    }
 }

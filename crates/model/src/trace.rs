@@ -1,6 +1,6 @@
 //! What can be seen inside: attention, what each part adds, the state after each layer.
 
-use crate::{Decoder, ModelError, Step, Wanted};
+use crate::{Decoder, ModelError, Step};
 
 /// What one layer did with a text of T tokens.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ impl Decoder {
     pub fn trace(&self, ids: &[u32]) -> Result<Trace, ModelError> {
         let mut layers = Vec::new();
         let mut cache = self.cache();
-        self.states(&mut [Step { ids, cache: &mut cache, wanted: Wanted::None }], Some(&mut layers))?;
+        self.states(&mut [Step { ids, cache: &mut cache, wanted: 0 }], Some(&mut layers))?;
         let embedding = layers.remove(0).state;
         Ok(Trace { embedding, layers })
     }

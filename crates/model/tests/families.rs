@@ -3,7 +3,7 @@
 //! The folders are those of `make_models.py`: small ones in `goldens/families`, others where SHUYUAN_MODELS says.
 
 use safetensors::SafeTensors;
-use shuyuan_model::{Decoder, Step, Wanted};
+use shuyuan_model::{Decoder, Step};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -99,8 +99,8 @@ fn a_text_gives_the_same_in_pieces_and_in_company() {
         for piece in [(0, 5), (5, 6), (6, 20), (20, 21), (21, ids[0].len())] {
             let [a, b] = &mut caches;
             let mut steps = [
-                Step { ids: &ids[0][piece.0..piece.1], cache: a, wanted: Wanted::All },
-                Step { ids: &ids[1][piece.0..piece.1], cache: b, wanted: Wanted::All },
+                Step { ids: &ids[0][piece.0..piece.1], cache: a, wanted: usize::MAX },
+                Step { ids: &ids[1][piece.0..piece.1], cache: b, wanted: usize::MAX },
             ];
             for (found, logits) in found.iter_mut().zip(decoder.step(&mut steps).unwrap()) {
                 found.extend(logits);

@@ -9,7 +9,7 @@ mod common;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use common::{Batch, Golden, VARIANTS, argmax, largest, worst};
-use shuyuan_model::{KvCache, ParamMapper, Qwen3ForCausalLM, map_params};
+use shuyuan_model::{Decoder, ParamMapper, Qwen3ForCausalLM, map_params};
 use shuyuan_tensor::{Precision, cpu_autodiff, read};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,13 +166,13 @@ fn ten_losses_of_training_are_those_of_torch() {
 #[test]
 fn greedy_text_is_that_of_transformers() {
     for golden in goldens() {
-        let model = golden.model();
-        let mut cache = KvCache::new(model.config(), 64);
-        let mut logits = model.extend(&golden.recorded.prompt, &mut cache, F32).unwrap();
+        let model = golden.decoder();
+        let mut cache = model.cache();
+        let mut logits = model.extend(&golden.recorded.prompt, &mut cache).unwrap();
         let mut ids = Vec::new();
         for _ in 0..golden.recorded.greedy.len() {
             ids.push(argmax(&logits));
-            logits = model.extend(&ids[ids.len() - 1..], &mut cache, F32).unwrap();
+            logits = model.extend(&ids[ids.len() - 1..], &mut cache).unwrap();
         }
         assert_eq!(ids, golden.recorded.greedy, "{}", golden.variant);
     }
@@ -181,27 +181,44 @@ fn greedy_text_is_that_of_transformers() {
 #[test]
 fn reading_piece_by_piece_equals_reading_at_once() {
     for golden in goldens() {
-        let model = golden.model();
+        let model = golden.decoder();
         let ids = [&golden.recorded.prompt[..], &golden.recorded.greedy].concat();
         let v = model.config().vocab_size;
-        let full = model.forward(&ids, F32).unwrap();
+        let full = model.forward(&ids).unwrap();
         for pieces in [vec![1; ids.len()], vec![5, 1, 7, 1, 1, 16, 6], vec![ids.len()]] {
-            let mut cache = KvCache::new(model.config(), ids.len());
+            let mut cache = model.cache();
             for piece in pieces {
                 let from = cache.length();
-                let found = model.extend(&ids[from..from + piece], &mut cache, F32).unwrap();
+                let found = model.extend(&ids[from..from + piece], &mut cache).unwrap();
                 let expected = &full[(cache.length() - 1) * v..][..v];
                 let off = worst(&found, expected) / largest(expected);
                 assert!(off < 1e-5, "{}: {piece} tokens at {from}: off by {off:.1e}", golden.variant);
             }
             assert_eq!(cache.length(), ids.len());
-            // A full cache says so, and taking back makes room.
-            let error = model.extend(&ids[..1], &mut cache, F32).unwrap_err().to_string();
-            assert!(error.contains("38 tokens") && error.contains("37"), "{error}");
             cache.truncate(9);
-            let found = model.extend(&ids[9..10], &mut cache, F32).unwrap();
+            let found = model.extend(&ids[9..10], &mut cache).unwrap();
             assert!(worst(&found, &full[9 * v..][..v]) / largest(&full) < 1e-5);
         }
+    }
+}
+
+#[test]
+fn what_is_served_is_what_was_trained() {
+    for golden in goldens() {
+        let trained = golden.model();
+        let (served, read) = (Decoder::of(&trained), golden.decoder());
+        for ids in golden.recorded.batches[0].ids.chunks(golden.recorded.tokens) {
+            let expected = trained.forward(ids, F32).unwrap();
+            let found = served.forward(ids).unwrap();
+            assert!(found == read.forward(ids).unwrap(), "copied from training and read from the disk differ");
+            // Sums in another order.
+            assert!(worst(&found, &expected) / largest(&expected) < 1e-5, "{}", golden.variant);
+        }
+        let back = served.trainable(&shuyuan_tensor::cpu()).unwrap();
+        let mut expected = BTreeMap::new();
+        shuyuan_model::for_each_param(&trained, |name, _, x| drop(expected.insert(name.to_string(), x.to_vec())));
+        shuyuan_model::for_each_param(&back, |name, _, x| assert!(expected.remove(name).unwrap() == x, "{name}"));
+        assert!(expected.is_empty());
     }
 }
 
@@ -315,27 +332,31 @@ fn gradients_of_few_targets_and_of_the_rest_add_up() {
 
 #[test]
 fn what_cannot_be_read_is_named() {
-    let model = Golden::read("tied").model();
-    let mut cache = KvCache::new(model.config(), 64);
+    let model = Golden::read("tied").decoder();
+    let mut cache = model.cache();
     let cases = [
-        (model.forward(&[1, 96], F32).map(drop), "token id 96"),
-        (model.forward(&[1; 65], F32).map(drop), "65 tokens"),
+        (model.forward(&[1, 96]).map(drop), "token id 96"),
+        (model.forward(&[1; 65]).map(drop), "65 tokens"),
         (model.trace(&[96]).map(drop), "token id 96"),
-        (model.extend(&[96], &mut cache, F32).map(drop), "token id 96"),
-        (model.extend(&[], &mut cache, F32).map(drop), "at least one token"),
+        (model.extend(&[96], &mut cache).map(drop), "token id 96"),
+        (model.extend(&[], &mut cache).map(drop), "at least one token"),
     ];
     for (result, named) in cases {
         let error = result.unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
+    model.extend(&[1; 64], &mut cache).unwrap();
+    let error = model.extend(&[1], &mut cache).unwrap_err().to_string();
+    assert!(error.contains("65 tokens") && error.contains("64"), "{error}");
+    cache.truncate(0);
     assert_eq!(cache.length(), 0, "what is refused leaves no trace");
-    assert_eq!(model.forward(&[], F32).unwrap(), [0.0; 0]);
+    assert_eq!(model.forward(&[]).unwrap(), [0.0; 0]);
 }
 
 #[test]
 fn the_trace_tells_of_the_same_forward_pass() {
     for golden in goldens() {
-        let model = golden.model();
+        let model = golden.decoder();
         let t = golden.recorded.tokens;
         let trace = model.trace(&golden.recorded.batches[0].ids[..t]).unwrap();
         let expected = &golden.logits()[..t * model.config().vocab_size];

@@ -92,7 +92,7 @@ const ROWS: usize = 32;
 pub fn explain(live: &LiveModel, text: &str) -> Result<Explanation, InspectError> {
     let ids = live.tokenizer.encode(text);
     let config = live.model.config();
-    let (layers, heads, c) = (config.num_hidden_layers, config.num_attention_heads, config.hidden_size);
+    let (layers, heads, c) = (config.num_hidden_layers(), config.num_attention_heads, config.hidden_size);
     let most = TOKENS.min((ATTENTION / (layers * heads)).isqrt().max(16)).min(config.max_position_embeddings);
     match ids.len() {
         0 => return Err(InspectError::Empty),

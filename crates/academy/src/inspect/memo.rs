@@ -1,11 +1,11 @@
 //! Keeps what was computed from a model for as long as the model lives.
 
-use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_model::Decoder;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// One value for each living model. Whoever asks while it is being made waits for it.
 pub(super) struct Memo<T> {
-    kept: Mutex<Vec<(Weak<Qwen3ForCausalLM>, Arc<T>)>>,
+    kept: Mutex<Vec<(Weak<Decoder>, Arc<T>)>>,
 }
 
 impl<T> Memo<T> {
@@ -16,7 +16,7 @@ impl<T> Memo<T> {
     /// The value of `model`, made now if it is not there.
     pub fn get<E>(
         &self,
-        model: &Arc<Qwen3ForCausalLM>,
+        model: &Arc<Decoder>,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

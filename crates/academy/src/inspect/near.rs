@@ -177,7 +177,7 @@ fn vector(live: &LiveModel, word: &str) -> Result<Vec<f32>, InspectError> {
     };
     let config = live.model.config();
     let trace = live.model.trace(&ids)?;
-    let state = state(&trace, config.num_hidden_layers.div_ceil(2));
+    let state = state(&trace, config.num_hidden_layers().div_ceil(2));
     Ok(state[state.len() - config.hidden_size..].to_vec())
 }
 

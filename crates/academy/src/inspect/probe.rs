@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use shuyuan_corpus::Example;
 use shuyuan_corpus::world::{Split, World};
-use shuyuan_model::{Trace, count_params};
+use shuyuan_model::Trace;
 use std::sync::Arc;
 
 /// A category, and how far a probe believes in it.
@@ -100,8 +100,8 @@ fn fit(live: &LiveModel) -> Result<Fitted, InspectError> {
 
 fn collect(live: &LiveModel) -> Result<Samples, InspectError> {
     let config = live.model.config();
-    let (c, layers) = (config.hidden_size, config.num_hidden_layers);
-    let budget = (BUDGET / count_params(live.model.as_ref()) as f64).clamp(1500.0, 8000.0) as usize;
+    let (c, layers) = (config.hidden_size, config.num_hidden_layers());
+    let budget = (BUDGET / live.model.num_params() as f64).clamp(1500.0, 8000.0) as usize;
     let longest = DOCUMENT.min(config.max_position_embeddings);
     let world = World::new(0);
     let mut samples = Samples { states: vec![Vec::new(); layers + 1], ..Samples::default() };

@@ -8,6 +8,7 @@ use shuyuan_engine::Engine;
 use shuyuan_eval::{Scorer, bits_per_byte, texts_of};
 use shuyuan_store::write_atomic;
 use shuyuan_text::Tokenizer;
+use shuyuan_model::Decoder;
 use shuyuan_train::{Recipe, read_metrics};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -168,7 +169,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
 
     let tokenizer = Arc::new(Tokenizer::load(&pretrain.corpus)?);
     let params = summary.model.config().num_params();
-    let scorer = Scorer::new(Engine::new(Arc::new(summary.model)), tokenizer.clone());
+    let scorer = Scorer::new(Engine::new(Arc::new(Decoder::of(&summary.model))), tokenizer.clone());
     let (mut bpb, mut bytes, mut tokens) = (BTreeMap::new(), 0, 0);
     for (path, _) in &heldout {
         let texts = texts_of(&[path], usize::MAX)?;

@@ -57,7 +57,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
     }
     let base = dir.join("base");
     std::fs::create_dir_all(&base).with_context(|| format!("making {}", base.display()))?;
-    shuyuan_model::save(&live.model, &base)?;
+    shuyuan_model::save(&live.model.trainable(&shuyuan_tensor::cpu())?, &base)?;
     live.tokenizer.save(&base)?;
     let data = dir.join("lines.jsonl");
     let mut text = String::new();

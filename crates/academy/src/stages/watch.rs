@@ -4,7 +4,7 @@ use super::pretrain::name_of;
 use super::samples::{Prompt, answer, default_prompts};
 use crate::{Academy, Event, Lang, Level, LiveModel};
 use serde::Serialize;
-use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_model::{Decoder, Qwen3ForCausalLM};
 use shuyuan_text::Tokenizer;
 use shuyuan_train::{Kind, Metric, Observer, Trouble};
 use std::fs::File;
@@ -113,7 +113,7 @@ impl Observer for Watch<'_> {
     fn moment(&mut self, model: &Qwen3ForCausalLM, metric: &Metric) {
         let live = LiveModel {
             name: self.name.clone(),
-            model: Arc::new(model.clone()),
+            model: Arc::new(Decoder::of(model)),
             tokenizer: self.tokenizer.clone(),
         };
         self.academy.set_live(live.clone());

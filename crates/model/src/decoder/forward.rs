@@ -18,19 +18,8 @@ pub struct Step<'a> {
     pub ids: &'a [u32],
     /// What was read before; afterwards also these.
     pub cache: &'a mut KvCache,
-    /// Which logits are asked for.
-    pub wanted: Wanted,
-}
-
-/// Of which tokens of a step logits are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Of none: more of the prompt is to come.
-    None,
-    /// Of the last.
-    Last,
-    /// Of all, in order.
-    All,
+    /// Of how many of them, counted from the last, logits are asked for; at most all.
+    pub wanted: usize,
 }
 
 /// Products of plain weights with many rows are exact; packed weights do not ask.
@@ -63,17 +52,14 @@ impl Decoder {
     pub fn step(&self, steps: &mut [Step]) -> Result<Vec<Vec<f32>>, ModelError> {
         let states = self.states(steps, None)?;
         let mut at = 0;
-        let counts: Vec<usize> = steps.iter().map(|step| step.wanted.count(step.ids.len())).collect();
         let logits = self.logits(states);
-        Ok(counts
-            .into_iter()
-            .map(|count| {
-                let v = self.config.vocab_size;
-                let rows = logits[at * v..(at + count) * v].to_vec();
-                at += count;
-                rows
-            })
-            .collect())
+        let v = self.config.vocab_size;
+        let mut next = |step: &Step| {
+            let from = at;
+            at += step.wanted.min(step.ids.len()) * v;
+            logits[from..at].to_vec()
+        };
+        Ok(steps.iter().map(&mut next).collect())
     }
 
     /// Logits of states after the last layer: (N, C) to (N, V).
@@ -234,16 +220,6 @@ impl Decoder {
     }
 }
 
-impl Wanted {
-    fn count(self, tokens: usize) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Last => 1,
-            Self::All => tokens,
-        }
-    }
-}
-
 impl Mlp {
     /// (N, C) to (N, I).
     pub(super) fn inner(&self, x: &[f32], c: usize, act: shuyuan_kernels::Activation) -> Vec<f32> {
@@ -289,7 +265,7 @@ fn add(h: &[f32], linear: &Linear, norm: Option<&Norm>, x: &mut [f32]) {
 /// Rows of the tokens that logits are asked for of.
 fn kept_rows(steps: &[Step], batch: &Batch) -> Vec<usize> {
     let rows = |(step, &(first, tokens, _)): (&Step, &(usize, usize, usize))| {
-        first + tokens - step.wanted.count(tokens)..first + tokens
+        first + tokens - step.wanted.min(tokens)..first + tokens
     };
     steps.iter().zip(&batch.steps).flat_map(rows).collect()
 }

@@ -11,11 +11,12 @@ mod ggml;
 mod hub;
 mod rope;
 mod tensors;
+mod trainable;
 mod weights;
 
 pub use cache::{KvCache, PAGE_TOKENS};
 pub use config::{Biases, DecoderConfig, Family, LayerConfig, MlpConfig};
-pub use forward::{Step, Wanted};
+pub use forward::Step;
 pub use rope::{RopeConfig, Scaling};
 
 use crate::gguf::Gguf;
@@ -121,6 +122,22 @@ impl Decoder {
         total
     }
 
+    /// Bytes of all its matrices.
+    pub fn bytes(&self) -> usize {
+        let mut total = 0;
+        self.for_each_matrix(|matrix| total += matrix.size());
+        total
+    }
+
+    /// How many numbers are stored in which format, by its name.
+    pub fn formats(&self) -> std::collections::BTreeMap<String, usize> {
+        let mut formats = std::collections::BTreeMap::new();
+        self.for_each_matrix(|matrix| {
+            *formats.entry(matrix.kind().to_string()).or_default() += matrix.rows() * matrix.cols();
+        });
+        formats
+    }
+
     /// Bytes of weights that one token reads, its row of the embedding aside; of experts those that see it.
     pub fn bytes_per_token(&self) -> usize {
         let mut total = self.weights.head.size();
@@ -178,8 +195,11 @@ impl Decoder {
     /// # Errors
     /// If an id is unknown or the text is longer than the context.
     pub fn forward(&self, ids: &[u32]) -> Result<Vec<f32>, ModelError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut cache = self.cache();
-        let mut steps = [Step { ids, cache: &mut cache, wanted: Wanted::All }];
+        let mut steps = [Step { ids, cache: &mut cache, wanted: ids.len() }];
         Ok(self.step(&mut steps)?.pop().unwrap_or_default())
     }
 
@@ -188,9 +208,53 @@ impl Decoder {
     /// # Errors
     /// If an id is unknown, `ids` is empty, or the text grows past the context.
     pub fn extend(&self, ids: &[u32], cache: &mut KvCache) -> Result<Vec<f32>, ModelError> {
-        let mut steps = [Step { ids, cache, wanted: Wanted::Last }];
+        let mut steps = [Step { ids, cache, wanted: 1 }];
         Ok(self.step(&mut steps)?.pop().unwrap_or_default())
     }
+}
+
+/// Rows of logits that are held at once.
+const LOGIT_ROWS: usize = 256;
+
+impl Decoder {
+    /// ln of the probability of each of the last `scored` ids of each text, given all before it. Texts go through the layers
+    /// together; their logits are not held all at once.
+    ///
+    /// # Errors
+    /// If an id is unknown, a text has not more than `scored` ids, or more than one beyond the context (the last is predicted
+    /// and never read).
+    pub fn logprobs(&self, texts: &[(&[u32], usize)]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut caches: Vec<KvCache> = texts.iter().map(|_| self.cache()).collect();
+        let mut steps = Vec::with_capacity(texts.len());
+        for (&(ids, scored), cache) in texts.iter().zip(&mut caches) {
+            self.check(ids, ids.len().saturating_sub(1))?;
+            if scored >= ids.len() {
+                return Err(ModelError::Config(format!("{scored} scored ids in a text of {}", ids.len())));
+            }
+            steps.push(Step { ids: &ids[..ids.len() - 1], cache, wanted: scored });
+        }
+        let states = self.states(&mut steps, None)?;
+        let mut targets = texts.iter().flat_map(|&(ids, scored)| &ids[ids.len() - scored..]);
+        let mut all = Vec::new();
+        for states in states.chunks(LOGIT_ROWS * self.config.hidden_size) {
+            let logits = self.logits(states.to_vec());
+            all.extend(logits.chunks_exact(self.config.vocab_size).zip(&mut targets).map(|(row, &id)| logprob(row, id)));
+        }
+        let mut rest = all.as_slice();
+        let take = |&(_, scored): &(&[u32], usize)| {
+            let (these, others) = rest.split_at(scored);
+            rest = others;
+            these.to_vec()
+        };
+        Ok(texts.iter().map(take).collect())
+    }
+}
+
+/// ln of the probability of `id` by its logits. Panics if there is no such id.
+pub fn logprob(logits: &[f32], id: u32) -> f32 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|x| (x - most).exp()).sum();
+    logits[id as usize] - most - sum.ln()
 }
 
 impl Mlp {

@@ -76,6 +76,11 @@ impl Golden {
         shuyuan_model::load(&self.dir, &shuyuan_tensor::cpu()).unwrap()
     }
 
+    /// The same, to be served.
+    pub fn decoder(&self) -> shuyuan_model::Decoder {
+        shuyuan_model::Decoder::load(&self.dir).unwrap()
+    }
+
     /// Logits of the first batch as torch has them, (B, T, V).
     pub fn logits(&self) -> &[f32] {
         &self.tensors["logits"]

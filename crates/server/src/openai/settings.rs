@@ -5,7 +5,7 @@ use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::{Value, json};
 use shuyuan_engine::Sampling;
-use shuyuan_model::Config;
+use shuyuan_model::DecoderConfig;
 
 /// How the next token is chosen, when to stop, and what to tell.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ const STOP_BYTES: usize = 500;
 const COMPLETION_TOKENS: usize = 16;
 
 impl Settings {
-    pub fn read(fields: &Fields, kind: Kind, config: &Config) -> Result<Self> {
+    pub fn read(fields: &Fields, kind: Kind, config: &DecoderConfig) -> Result<Self> {
         refuse_unsupported(fields)?;
         let context = config.max_position_embeddings as i64;
         let tokens =

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shuyuan_academy::{Academy, Home, Lang, LiveModel};
-use shuyuan_model::{Config, Qwen3ForCausalLM};
+use shuyuan_model::{Config, Decoder, Qwen3ForCausalLM};
 use shuyuan_server::{ServeOptions, Server, serve};
 use shuyuan_text::{Tokenizer, TrainConfig};
 use std::io::{Read, Write};
@@ -46,7 +46,7 @@ pub fn tiny(context: usize) -> LiveModel {
         eos_token_id: None,
     };
     let model = Qwen3ForCausalLM::init(&config, 7, &shuyuan_tensor::cpu()).unwrap();
-    LiveModel { name: "tiny".into(), model: Arc::new(model), tokenizer: Arc::new(tokenizer) }
+    LiveModel { name: "tiny".into(), model: Arc::new(Decoder::of(&model)), tokenizer: Arc::new(tokenizer) }
 }
 
 pub fn start(api_key: Option<&str>, model: Option<LiveModel>) -> World {
