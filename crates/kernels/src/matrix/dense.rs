@@ -100,7 +100,7 @@ lanes_fn! {
         let x = |i: usize| one.x.wrapping_add(i.min(one.count - 1) * one.cols);
         let mut at = 0;
         while at + 2 * LANES <= whole {
-            S::prefetch(one.w.wrapping_add(at * size + 1024));
+            S::prefetch(one.w.wrapping_add(at * size + 4096));
             let w = [load(at), load(at + LANES)];
             for i in 0..N {
                 for half in 0..2 {

@@ -4,100 +4,121 @@
 //! of these. Sums of integers are exact; each block's is scaled and added in f32, in the order of the columns, so that the
 //! result does not depend on how many rows go together.
 
-use super::input::Rounded;
+use super::input::{Field, Tile, block_bytes, field_at};
 use super::lanes::{Lanes, lanes_fn};
 use super::packed::{BLOCK, Packed, ROWS, SUPER};
 use super::words::IQ4_NL;
 use crate::quant::BlockType;
 
-/// Most rows of the other factor that go together.
-pub(super) const TOGETHER: usize = 8;
 /// How far ahead of their use weights are fetched, in bytes.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 8192;
 
-/// One row of the other factor.
+/// A group of weights, the rows that it is multiplied with, and where products go.
 #[derive(Clone, Copy)]
-struct Row {
-    x: *const i8,
-    scale: *const f32,
-    sum: *const i32,
-    total: *const f32,
-}
-
-/// A group of weights and the rows that it is multiplied with.
-#[derive(Clone, Copy)]
-pub(super) struct Job {
+struct Job {
     planes: *const u8,
     scales: *const u8,
     blocks: usize,
-    rows: [Row; TOGETHER],
-    out: *mut [[f32; ROWS]; TOGETHER],
+    x: *const u8,
+    /// Sixteen products for each row; numbers from one row to the next.
+    out: (*mut f32, usize),
+    count: usize,
+    /// Sixteen numbers to add to each row's products; none if null.
+    bias: *const f32,
+    /// Whether products are added to what is there.
+    add: bool,
+    /// Whether weights are not in the first-level cache yet.
+    fetch: bool,
 }
 
-/// Sixteen products with each of the rows `first..first + count` of `x`; `count` is at most [`TOGETHER`].
-pub(super) fn dot(w: &Packed, group: usize, x: &Rounded, first: usize, count: usize) -> [[f32; ROWS]; TOGETHER] {
+/// Where products of a group go, and what is added to them.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    /// The first of sixteen of the tile's first row, and numbers from one row to the next.
+    pub(super) first: (*mut f32, usize),
+    /// Sixteen numbers, or null.
+    pub(super) bias: *const f32,
+    /// Whether products are added to what is there.
+    pub(super) add: bool,
+}
+
+/// Sixteen products with each row of a tile. `fetch`: the group was not used just now.
+///
+/// # Safety
+/// `out` has room for sixteen numbers in each of the tile's rows, and nobody else writes there.
+pub(super) unsafe fn dot(w: &Packed, group: usize, x: &Tile, out: Output, fetch: bool) {
     let (planes, scales) = w.group(group);
-    let parts = BLOCK / w.format.part;
-    let (sums, totals) = if parts == 2 { (&x.sum16, &x.total16) } else { (&x.sum32, &x.total32) };
-    let row = |i: usize| {
-        // Rows beyond the last are the last once more.
-        let row = first + i.min(count - 1);
-        Row {
-            x: x.x[row * w.blocks * BLOCK..][..w.blocks * BLOCK].as_ptr(),
-            scale: x.scale[row * w.blocks..][..w.blocks].as_ptr(),
-            sum: sums[row * w.blocks * parts..][..w.blocks * parts].as_ptr(),
-            total: totals[row * w.blocks * parts..][..w.blocks * parts].as_ptr(),
-        }
+    let job = Job {
+        planes,
+        scales,
+        blocks: w.blocks,
+        x: x.start(),
+        out: out.first,
+        count: x.count,
+        bias: out.bias,
+        add: out.add,
+        fetch,
     };
-    let mut out = [[0.0; ROWS]; TOGETHER];
-    let job = Job { planes, scales, blocks: w.blocks, rows: std::array::from_fn(row), out: &raw mut out };
-    // SAFETY: the group has its blocks, each row as many; the format is the group's.
+    // SAFETY: the group has its blocks, the tile as many; the format is the group's; the rest is the caller's.
     unsafe {
         match w.kind {
-            BlockType::Q4_0 => count_of::<4, 32, false, false, 3, false>(job, count),
-            BlockType::Iq4Nl => count_of::<4, 32, false, false, 7, true>(job, count),
-            BlockType::Q4_1 => count_of::<4, 32, false, true, 0, false>(job, count),
-            BlockType::Q5_0 => count_of::<5, 32, false, false, 4, false>(job, count),
-            BlockType::Q5_1 => count_of::<5, 32, false, true, 0, false>(job, count),
-            BlockType::Q8_0 => count_of::<8, 32, false, false, 7, false>(job, count),
-            BlockType::Q2K => count_of::<4, 16, true, true, 0, false>(job, count),
-            BlockType::Q3K => count_of::<4, 16, true, false, 2, false>(job, count),
-            BlockType::Q4K => count_of::<4, 32, true, true, 0, false>(job, count),
-            BlockType::Q5K => count_of::<5, 32, true, true, 0, false>(job, count),
-            BlockType::Q6K => count_of::<6, 16, true, false, 5, false>(job, count),
+            BlockType::Q4_0 => count_of::<4, 32, false, false, 3, false>(job, x.n),
+            BlockType::Iq4Nl => count_of::<4, 32, false, false, 7, true>(job, x.n),
+            BlockType::Q4_1 => count_of::<4, 32, false, true, 0, false>(job, x.n),
+            BlockType::Q5_0 => count_of::<5, 32, false, false, 4, false>(job, x.n),
+            BlockType::Q5_1 => count_of::<5, 32, false, true, 0, false>(job, x.n),
+            BlockType::Q8_0 => count_of::<8, 32, false, false, 7, false>(job, x.n),
+            BlockType::Q2K => count_of::<4, 16, true, true, 0, false>(job, x.n),
+            BlockType::Q3K => count_of::<4, 16, true, false, 2, false>(job, x.n),
+            BlockType::Q4K => count_of::<4, 32, true, true, 0, false>(job, x.n),
+            BlockType::Q5K => count_of::<5, 32, true, true, 0, false>(job, x.n),
+            BlockType::Q6K => count_of::<6, 16, true, false, 5, false>(job, x.n),
             BlockType::F32 | BlockType::F16 | BlockType::Bf16 => unreachable!("not packed"),
         }
     }
-    out
 }
 
 /// SAFETY: as [`dot16`].
-unsafe fn count_of<const BITS: u32, const PART: usize, const NESTED: bool, const MINIMA: bool, const ZERO: u32, const TABLE: bool>(
+unsafe fn count_of<
+    const BITS: u32,
+    const PART: usize,
+    const NESTED: bool,
+    const MINIMA: bool,
+    const ZERO: u32,
+    const TABLE: bool,
+>(
     job: Job,
-    count: usize,
+    n: usize,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        match count {
+        match n {
             1 => dot16::<BITS, PART, NESTED, MINIMA, ZERO, TABLE, 1>(job),
             2 => dot16::<BITS, PART, NESTED, MINIMA, ZERO, TABLE, 2>(job),
-            3 | 4 => dot16::<BITS, PART, NESTED, MINIMA, ZERO, TABLE, 4>(job),
+            4 => dot16::<BITS, PART, NESTED, MINIMA, ZERO, TABLE, 4>(job),
             _ => dot16::<BITS, PART, NESTED, MINIMA, ZERO, TABLE, 8>(job),
         }
     }
 }
 
 lanes_fn! {
-    /// The products of sixteen rows of weights with `N` rows. An integer is raised by 2^`ZERO` where that is not 0.
+    /// The products of sixteen rows of weights with a tile of `N` rows. An integer is raised by 2^`ZERO` where that is not 0.
     ///
     /// # Safety
-    /// Group and rows have `job.blocks` blocks of the format that the parameters describe.
+    /// Group and tile have `job.blocks` blocks, the group of the format that the parameters describe, the tile of `N` rows;
+    /// the output has sixteen numbers for each of `job.count` rows.
     unsafe fn dot16<S, const BITS: u32, const PART: usize, const NESTED: bool, const MINIMA: bool, const ZERO: u32, const TABLE: bool, const N: usize>(job: Job) {
         // SAFETY of all that follows: the caller's.
         let mut sums = [S::splat(0.0); N];
-        let (mut planes, mut scales) = (job.planes, job.scales);
+        let (mut planes, mut scales, mut x) = (job.planes, job.scales, job.x);
         let (mut outer, mut outer_minimum) = (S::splat(0.0), S::splat(0.0));
         for block in 0..job.blocks {
+            if job.fetch {
+                for line in 0..BITS as usize {
+                    S::prefetch(planes.wrapping_add(AHEAD + 64 * line));
+                }
+                S::prefetch(scales.wrapping_add(256));
+            }
             if NESTED && block % SUPER == 0 {
                 outer = unsafe { S::f16(scales) };
                 scales = scales.wrapping_add(2 * ROWS);
@@ -106,15 +127,13 @@ lanes_fn! {
                     scales = scales.wrapping_add(2 * ROWS);
                 }
             }
-            for line in 0..BITS as usize {
-                S::prefetch(planes.wrapping_add(AHEAD + 64 * line));
-            }
             for part in 0..BLOCK / PART {
-                let at = block * (BLOCK / PART) + part;
+                let (sum, total) = if PART == 16 { (Field::HalfSum, Field::HalfTotal) } else { (Field::Sum, Field::Total) };
+                let (sum, total) = (field_at(N, sum) + 4 * N * part, field_at(N, total) + 4 * N * part);
                 let mut integers = [S::zero(); N];
                 if ZERO > 0 {
                     for i in 0..N {
-                        integers[i] = unsafe { S::shifted::<ZERO>(job.rows[i].sum.add(at)) };
+                        integers[i] = unsafe { S::shifted::<ZERO>(x.add(sum + 4 * i).cast()) };
                     }
                 }
                 macro_rules! word {
@@ -122,9 +141,9 @@ lanes_fn! {
                         if $j / (PART / 4) == part {
                             let w = unsafe { word::<S, BITS, TABLE, $j, { $j % 4 }, { 2 * ($j % 4) }>(planes) };
                             for i in 0..N {
-                                let x = job.rows[i].x.wrapping_add(BLOCK * block + 4 * $j);
                                 // What a table gives has 8 bits.
                                 integers[i] = unsafe {
+                                    let x = x.add(BLOCK * i + 4 * $j).cast();
                                     if TABLE { S::dot::<8>(integers[i], w, x) } else { S::dot::<BITS>(integers[i], w, x) }
                                 };
                             }
@@ -142,8 +161,8 @@ lanes_fn! {
                 let scale = if NESTED { S::mul(unsafe { S::i8(scales) }, outer) } else { unsafe { S::f16(scales) } };
                 scales = scales.wrapping_add(if NESTED { ROWS } else { 2 * ROWS });
                 for i in 0..N {
-                    let by = S::mul(scale, S::splat(unsafe { job.rows[i].scale.add(block).read() }));
-                    sums[i] = S::fma(S::to_f32(integers[i]), by, sums[i]);
+                    let by = unsafe { x.add(field_at(N, Field::Scale) + 4 * i).cast::<f32>().read() };
+                    sums[i] = S::fma(S::to_f32(integers[i]), S::mul(scale, S::splat(by)), sums[i]);
                 }
                 if MINIMA {
                     let minimum = if NESTED {
@@ -153,8 +172,8 @@ lanes_fn! {
                     };
                     scales = scales.wrapping_add(if NESTED { ROWS } else { 2 * ROWS });
                     for i in 0..N {
-                        let total = S::splat(unsafe { job.rows[i].total.add(at).read() });
-                        sums[i] = S::fma(minimum, total, sums[i]);
+                        let total = unsafe { x.add(total + 4 * i).cast::<f32>().read() };
+                        sums[i] = S::fma(minimum, S::splat(total), sums[i]);
                     }
                 }
             }
@@ -164,9 +183,20 @@ lanes_fn! {
                 6 => 384,
                 _ => 512,
             });
+            x = x.wrapping_add(block_bytes(N));
         }
-        for i in 0..N {
-            unsafe { S::store((&raw mut (*job.out)[i]).cast(), sums[i]) };
+        for i in 0..N.min(job.count) {
+            unsafe {
+                let out = job.out.0.add(i * job.out.1);
+                let mut sum = sums[i];
+                if !job.bias.is_null() {
+                    sum = S::add(sum, S::load(job.bias));
+                }
+                if job.add {
+                    sum = S::add(S::load(out), sum);
+                }
+                S::store(out, sum);
+            }
         }
     }
 }
@@ -175,7 +205,9 @@ lanes_fn! {
 ///
 /// SAFETY: a block's planes at `planes`.
 #[inline(always)]
-unsafe fn word<S: Lanes, const BITS: u32, const TABLE: bool, const J: u32, const V: usize, const PAIR: u32>(planes: *const u8) -> S::W {
+unsafe fn word<S: Lanes, const BITS: u32, const TABLE: bool, const J: u32, const V: usize, const PAIR: u32>(
+    planes: *const u8,
+) -> S::W {
     // SAFETY: the caller's.
     unsafe {
         if BITS == 8 {

@@ -1,9 +1,13 @@
 //! The other factor of a product: rows of f32, and the same rounded to 8 bits where weights are packed.
+//!
+//! Rounded rows lie in *tiles* of up to eight, block after block, as the kernel reads them: of each block of 32 columns the
+//! integers of every row, then what belongs to them.
 
 use super::Matrix;
 use super::packed::BLOCK;
 use crate::pool::parallel;
 use crate::simd::{LANES, lanes, simd};
+use std::sync::{Mutex, PoisonError};
 
 /// Rows that are multiplied with matrices. Shape: (N, K).
 pub struct Input<'a> {
@@ -13,21 +17,56 @@ pub struct Input<'a> {
     pub(super) rounded: Option<Rounded>,
 }
 
+/// Most rows of a tile.
+pub(super) const TOGETHER: usize = 8;
+
+/// What belongs to a row's 32 integers, each as 32 bits, row beside row.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// f32: what an integer stands for.
+    Scale = 0,
+    /// i32: less the sum of the integers.
+    Sum = 1,
+    /// f32: scale times sum.
+    Total = 2,
+    /// The same of the first sixteen columns.
+    HalfSum = 3,
+    /// The same of the first sixteen columns; the other's follow.
+    HalfTotal = 5,
+}
+
+/// Of [`Field`], halves counted twice.
+const FIELDS: usize = 7;
+
+/// Bytes of a block of `n` rows.
+pub(super) const fn block_bytes(n: usize) -> usize {
+    n * (BLOCK + 4 * FIELDS)
+}
+
+/// Where a field of a block of `n` rows begins.
+pub(super) const fn field_at(n: usize, field: Field) -> usize {
+    n * (BLOCK + 4 * field as usize)
+}
+
 /// Rows as 8-bit integers, with a scale for 32 columns each.
-#[derive(Default)]
 pub(super) struct Rounded {
-    /// (N, K)
-    pub(super) x: Vec<i8>,
-    /// (N, K / 32)
-    pub(super) scale: Vec<f32>,
-    /// (N, K / 16): less the sum of the integers.
-    pub(super) sum16: Vec<i32>,
-    /// (N, K / 32): the same.
-    pub(super) sum32: Vec<i32>,
-    /// (N, K / 16): scale times sum.
-    pub(super) total16: Vec<f32>,
-    /// (N, K / 32): the same.
-    pub(super) total32: Vec<f32>,
+    pub(super) tiles: Vec<Tile>,
+}
+
+/// Up to eight rows.
+pub(super) struct Tile {
+    /// Rows that it has.
+    pub(super) count: usize,
+    /// Rows that it has room for: 1, 2, 4 or 8.
+    pub(super) n: usize,
+    /// Blocks of `n` rows.
+    words: Vec<u32>,
+}
+
+impl Tile {
+    pub(super) fn start(&self) -> *const u8 {
+        self.words.as_ptr().cast()
+    }
 }
 
 impl<'a> Input<'a> {
@@ -40,54 +79,40 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Rows that a task rounds.
-const TASK: usize = 16;
-
 impl Rounded {
     fn new(x: &[f32], cols: usize) -> Self {
         assert!(cols.is_multiple_of(BLOCK), "packed weights have whole blocks of {BLOCK} columns, not {cols}");
-        let rows = x.len() / cols;
-        let (b16, b32) = (cols / 16, cols / 32);
-        let mut all = Self {
-            x: vec![0; x.len()],
-            scale: vec![0.0; rows * b32],
-            sum16: vec![0; rows * b16],
-            sum32: vec![0; rows * b32],
-            total16: vec![0.0; rows * b16],
-            total32: vec![0.0; rows * b32],
-        };
-        let tasks = std::sync::Mutex::new(
-            (all.x.chunks_mut(TASK * cols))
-                .zip(all.scale.chunks_mut(TASK * b32))
-                .zip(all.sum16.chunks_mut(TASK * b16).zip(all.sum32.chunks_mut(TASK * b32)))
-                .zip(all.total16.chunks_mut(TASK * b16).zip(all.total32.chunks_mut(TASK * b32)))
-                .zip(x.chunks(TASK * cols)),
-        );
-        parallel(rows.div_ceil(TASK), |_| {
-            let task = tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
-            if let Some(((((q, scale), (sum16, sum32)), (total16, total32)), x)) = task {
-                round(x, q, scale, sum16);
-                for (i, pair) in sum16.as_chunks::<2>().0.iter().enumerate() {
-                    sum32[i] = pair[0] + pair[1];
-                    total32[i] = -(sum32[i] as f32) * scale[i];
-                    total16[2 * i] = -(pair[0] as f32) * scale[i];
-                    total16[2 * i + 1] = -(pair[1] as f32) * scale[i];
-                }
-            }
+        let tiles = x.chunks(TOGETHER * cols);
+        if tiles.len() == 1 {
+            return Self { tiles: tiles.map(|x| Tile::new(x, cols)).collect() };
+        }
+        let made: Vec<Mutex<Option<Tile>>> = tiles.clone().map(|_| Mutex::new(None)).collect();
+        let tiles: Vec<&[f32]> = tiles.collect();
+        parallel(tiles.len(), |i| {
+            *made[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(Tile::new(tiles[i], cols));
         });
-        all
+        let take = |tile: Mutex<Option<Tile>>| tile.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Self { tiles: made.into_iter().filter_map(take).collect() }
+    }
+}
+
+impl Tile {
+    fn new(x: &[f32], cols: usize) -> Self {
+        let count = x.len() / cols;
+        let n = count.next_power_of_two();
+        let size = block_bytes(n) / 4;
+        let mut words = vec![0; cols / BLOCK * size];
+        for (row, x) in x.chunks_exact(cols).enumerate() {
+            round(x, row, n, &mut words);
+        }
+        Self { count, n, words }
     }
 }
 
 simd! {
-    /// Blocks of 32 numbers: nearest integers of −127 to 127, scales, and less the sums of 16.
-    fn round<S>(x: &[f32], q: &mut [i8], scale: &mut [f32], sums: &mut [i32]) {
-        for (((x, q), scale), sums) in x
-            .chunks_exact(BLOCK)
-            .zip(q.chunks_exact_mut(BLOCK))
-            .zip(scale.iter_mut())
-            .zip(sums.as_chunks_mut::<2>().0)
-        {
+    /// One row: nearest integers of −127 to 127 in each block, its scale, and sums.
+    fn round<S>(x: &[f32], row: usize, n: usize, words: &mut [u32]) {
+        for (x, words) in x.chunks_exact(BLOCK).zip(words.chunks_exact_mut(block_bytes(n) / 4)) {
             let mut most = S::splat(0.0);
             lanes!(S, (x) => () {
                 most = S::max(S::max(x, S::sub(S::splat(0.0), x)), most);
@@ -95,18 +120,28 @@ simd! {
             });
             let most = S::greatest(most);
             // What is no number, or endless, stays so by its scale.
-            *scale = most / 127.0;
+            let scale = most / 127.0;
             let by = S::splat(if most > 0.0 && most.is_finite() { 127.0 / most } else { 0.0 });
             let mut near = [0.0f32; BLOCK];
             let out = &mut near[..];
             lanes!(S, (x) => (out) { [S::round(S::mul(x, by))] });
-            for (half, (near, q)) in near.as_chunks::<LANES>().0.iter().zip(q.as_chunks_mut::<LANES>().0).enumerate() {
-                let mut sum = 0;
-                for (near, q) in near.iter().zip(q) {
-                    *q = *near as i8;
-                    sum += i32::from(*q);
-                }
-                sums[half] = -sum;
+            let q = near.map(|x| x as i32 as i8);
+            let sums: [i32; 2] = std::array::from_fn(|half| {
+                -q[half * LANES..][..LANES].iter().map(|&q| i32::from(q)).sum::<i32>()
+            });
+            for (word, q) in words[row * BLOCK / 4..].iter_mut().zip(q.as_chunks::<4>().0) {
+                *word = u32::from_le_bytes(q.map(|q| q as u8));
+            }
+            let mut set = |field: Field, further: usize, value: u32| {
+                words[field_at(n, field) / 4 + further * n + row] = value;
+            };
+            let total = |sum: i32| (-(sum as f32) * scale).to_bits();
+            set(Field::Scale, 0, scale.to_bits());
+            set(Field::Sum, 0, (sums[0] + sums[1]) as u32);
+            set(Field::Total, 0, total(sums[0] + sums[1]));
+            for (half, sum) in sums.into_iter().enumerate() {
+                set(Field::HalfSum, half, sum as u32);
+                set(Field::HalfTotal, half, total(sum));
             }
         }
     }

@@ -44,7 +44,8 @@ pub(crate) trait Lanes: Simd {
     /// # Safety
     /// Sixteen u8 at `p`.
     unsafe fn u8(p: *const u8) -> Self::V;
-    /// Fetches the line at `p` early; it may be anywhere.
+    /// Fetches the line at `p` into the second-level cache; it may be anywhere. Into the first, lines wait in the few buffers
+    /// that loads need (2026-11-27, Zen 4, one core, Q8_0: 12.4 GB/s, as without; into the second 17.6).
     fn prefetch(p: *const u8);
 }
 

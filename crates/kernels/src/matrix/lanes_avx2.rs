@@ -120,6 +120,6 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn prefetch(p: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
 }

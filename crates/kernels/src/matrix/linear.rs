@@ -1,7 +1,8 @@
 //! `y = x · Wᵀ (+ b)` of several matrices side by side, on all threads.
 
 use super::dense::{self, Dots, FEW, PANEL};
-use super::dot::{TOGETHER, dot};
+use super::dot::{Output, dot};
+use super::input::TOGETHER;
 use super::packed::ROWS;
 use super::{Input, Matrix, Store};
 use crate::pool::{parallel, threads};
@@ -75,7 +76,7 @@ pub fn project(x: &Input, parts: &[Part], out: &mut [f32], add: bool, precision:
 
 fn tasks(n: usize, width: usize, parts: &[Part]) -> Vec<Task> {
     // Few rows: equal shares, several for each thread, since another program may take one of them away.
-    let share = (width / (4 * threads())).next_multiple_of(ROWS).max(2 * ROWS);
+    let share = (width / (8 * threads())).next_multiple_of(ROWS).max(ROWS);
     let mut tasks = Vec::new();
     let mut column = 0;
     for (part, Part { matrix, .. }) in parts.iter().enumerate() {
@@ -112,13 +113,27 @@ fn packed(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Ou
     let (Store::Packed(packed), Some(rounded)) = (&matrix.store, &x.rounded) else { return };
     for group in 0..task.rows.div_ceil(ROWS) {
         let rows = ROWS.min(task.rows - group * ROWS);
-        for first in (0..x.rows).step_by(TOGETHER) {
-            let count = TOGETHER.min(x.rows - first);
-            let products = dot(packed, task.first / ROWS + group, rounded, first, count);
-            for (i, products) in products.iter().enumerate().take(count) {
-                let bias = bias.map(|bias| &bias[group * ROWS..][..rows]);
+        let bias = bias.map(|bias| &bias[group * ROWS..][..rows]);
+        for (index, tile) in rounded.tiles.iter().enumerate() {
+            let (row, column) = (index * TOGETHER, task.column + group * ROWS);
+            if rows == ROWS {
+                let bias = bias.map_or(std::ptr::null(), <[f32]>::as_ptr);
+                // SAFETY: inside the output; tasks have disjoint columns.
+                let first = unsafe { out.data.add(row * out.width + column) };
+                let output = Output { first: (first, out.width), bias, add: out.add };
+                // SAFETY: as above.
+                unsafe { dot(packed, task.first / ROWS + group, tile, output, index == 0) };
+                continue;
+            }
+            // The last group has fewer rows than there is room for beside it.
+            let mut products = [[0.0; ROWS]; TOGETHER];
+            let first = products.as_mut_ptr().cast();
+            let output = Output { first: (first, ROWS), bias: std::ptr::null(), add: false };
+            // SAFETY: `products` has room for all.
+            unsafe { dot(packed, task.first / ROWS + group, tile, output, index == 0) };
+            for (i, products) in products.iter().enumerate().take(tile.count) {
                 // SAFETY: tasks have disjoint columns.
-                unsafe { out.put(first + i, task.column + group * ROWS, &products[..rows], bias) };
+                unsafe { out.put(row + i, column, &products[..rows], bias) };
             }
         }
     }
