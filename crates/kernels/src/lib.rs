@@ -31,5 +31,5 @@ pub use matmul::{Mat, MatMut, Precision, matmul, matmul_on, matmul_paths};
 pub use norm_linear::{Linear, linear, linear_backward};
 pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
 pub use optim::{MuonMoments, adamw, muon_apply, muon_direction, sum_of_squares};
-pub use quant::{BlockType, dequantize};
+pub use quant::{BlockType, can_quantize, dequantize, quantize, quantize_into};
 pub use rms_norm::{rms_norm, rms_norm_backward};
