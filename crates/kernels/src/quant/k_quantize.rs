@@ -3,23 +3,26 @@
 //! Each group is fitted by itself. The block's scale is then such that the largest group scale just fits, and each group
 //! takes the rounded scale (and minimum) that leaves the least error, of those next to what it asked for.
 
-use super::fit::{Line, fit_line, fit_scale, inverse, largest, nearest, scale_error};
+use super::fit::{Line, Linear, Symmetric, inverse, largest, nearest};
 use super::small_quantize::put_half;
+use crate::simd::Simd;
 
 type Block = [f32; 256];
 
 /// `Q4K`: see `k_blocks::q4_k` for the layout.
-pub(super) fn q4_k(x: &Block, w: &Block, out: &mut [u8; 144]) {
+#[inline(always)]
+pub(super) fn q4_k<S: Simd>(x: &Block, w: &Block, out: &mut [u8; 144]) {
     let (head, nibbles) = out.split_at_mut(16);
-    let q = lines(x, w, 15.0, head);
+    let q = lines::<S>(x, w, 15.0, head);
     put_nibbles(nibbles, &q);
 }
 
 /// `Q5K`: see `k_blocks::q5_k` for the layout.
-pub(super) fn q5_k(x: &Block, w: &Block, out: &mut [u8; 176]) {
+#[inline(always)]
+pub(super) fn q5_k<S: Simd>(x: &Block, w: &Block, out: &mut [u8; 176]) {
     let (head, rest) = out.split_at_mut(16);
     let (high, nibbles) = rest.split_at_mut(32);
-    let q = lines(x, w, 31.0, head);
+    let q = lines::<S>(x, w, 31.0, head);
     put_nibbles(nibbles, &q);
     for (i, byte) in high.iter_mut().enumerate() {
         *byte = (0..8).fold(0, |bits, group| bits | (q[group * 32 + i] >> 4 & 1) << group);
@@ -27,19 +30,27 @@ pub(super) fn q5_k(x: &Block, w: &Block, out: &mut [u8; 176]) {
 }
 
 /// `Q6K`: see `k_blocks::q6_k` for the layout.
-pub(super) fn q6_k(x: &Block, w: &Block, out: &mut [u8; 210]) {
+#[inline(always)]
+pub(super) fn q6_k<S: Simd>(x: &Block, w: &Block, out: &mut [u8; 210]) {
     const HALF: f32 = 32.0;
     let (xs, ws) = (x.as_chunks::<16>().0, w.as_chunks::<16>().0);
     let mut wanted = [0.0; 16];
     for (scale, (x, w)) in wanted.iter_mut().zip(xs.iter().zip(ws)) {
-        *scale = fit_scale(x, w, HALF);
+        *scale = Symmetric { x, w, half: HALF }.best::<S>();
     }
     let d = put_half(&mut out[208..], largest(&wanted) / -128.0);
     let mut q = [0_u8; 256];
     for (group, (x, w)) in xs.iter().zip(ws).enumerate() {
         let middle = nearest(wanted[group] * inverse(d)).clamp(-128.0, 127.0);
         let near = [middle, middle - 1.0, middle + 1.0].map(|scale| scale.clamp(-128.0, 127.0));
-        let scale = least(near, |scale| scale_error(x, w, HALF, d * scale));
+        let fit = Symmetric { x, w, half: HALF };
+        let (mut scale, mut least) = (near[0], f32::INFINITY);
+        for candidate in near {
+            let left = fit.error::<S>(d * candidate);
+            if left < least {
+                (scale, least) = (candidate, left);
+            }
+        }
         out[192 + group] = (scale as i8) as u8;
         let inverse = inverse(d * scale);
         for (q, x) in q[group * 16..].iter_mut().zip(x) {
@@ -59,15 +70,16 @@ pub(super) fn q6_k(x: &Block, w: &Block, out: &mut [u8; 210]) {
 
 /// Fits the eight groups of `Q4K` and `Q5K` with integers from 0 to `most`, which are returned; writes the 16 bytes of
 /// d, dmin, scales and minima.
-fn lines(x: &Block, w: &Block, most: f32, head: &mut [u8]) -> [u8; 256] {
+#[inline(always)]
+fn lines<S: Simd>(x: &Block, w: &Block, most: f32, head: &mut [u8]) -> [u8; 256] {
     let (xs, ws) = (x.as_chunks::<32>().0, w.as_chunks::<32>().0);
     let mut wanted = [Line::default(); 8];
     for (line, (x, w)) in wanted.iter_mut().zip(xs.iter().zip(ws)) {
-        *line = fit_line(x, w, most, true);
+        *line = Linear { x, w, most, below_zero: true }.best::<S>();
     }
-    let d = put_half(head, wanted.iter().map(|line| line.scale).fold(0.0, f32::max) / 63.0);
+    let d = put_half(head, largest(&wanted.map(|line| line.scale)) / 63.0);
     // Minima are stored with the sign turned.
-    let dmin = put_half(&mut head[2..], wanted.iter().map(|line| -line.minimum).fold(0.0, f32::max) / 63.0);
+    let dmin = put_half(&mut head[2..], largest(&wanted.map(|line| -line.minimum)) / 63.0);
     let mut q = [0_u8; 256];
     let mut packed = [(0_u8, 0_u8); 8];
     for (group, (x, w)) in xs.iter().zip(ws).enumerate() {
@@ -77,11 +89,18 @@ fn lines(x: &Block, w: &Block, most: f32, head: &mut [u8]) -> [u8; 256] {
         };
         let scales = around(wanted[group].scale, d);
         let minima = around(-wanted[group].minimum, dmin);
-        let line = |(scale, minimum): (f32, f32)| Line { scale: d * scale, minimum: -(dmin * minimum) };
-        let pairs: [(f32, f32); 9] = std::array::from_fn(|i| (scales[i / 3], minima[i % 3]));
-        let best = least(pairs, |pair| line(pair).error(x, w, most));
-        packed[group] = (best.0 as u8, best.1 as u8);
-        let line = line(best);
+        let fit = Linear { x, w, most, below_zero: true };
+        let (mut line, mut least) = (Line::default(), f32::INFINITY);
+        for scale in scales {
+            for minimum in minima {
+                let candidate = Line { scale: d * scale, minimum: -(dmin * minimum) };
+                let left = fit.error::<S>(candidate);
+                if left < least {
+                    (line, least) = (candidate, left);
+                    packed[group] = (scale as u8, minimum as u8);
+                }
+            }
+        }
         let inverse = inverse(line.scale);
         for (q, x) in q[group * 32..].iter_mut().zip(x) {
             *q = line.integer(inverse, most, *x) as u8;
@@ -91,20 +110,8 @@ fn lines(x: &Block, w: &Block, most: f32, head: &mut [u8]) -> [u8; 256] {
     q
 }
 
-/// The candidate with the least error, the first of several.
-fn least<P: Copy, const N: usize>(candidates: [P; N], error: impl Fn(P) -> f32) -> P {
-    let mut best = candidates[0];
-    let mut left = error(best);
-    for candidate in &candidates[1..] {
-        let other = error(*candidate);
-        if other < left {
-            (best, left) = (*candidate, other);
-        }
-    }
-    best
-}
-
 /// The inverse of `k_blocks::scale_and_minimum`.
+#[inline(always)]
 fn put_scales(bytes: &mut [u8], groups: &[(u8, u8); 8]) {
     for i in 0..4 {
         let ((scale, minimum), (later_scale, later_minimum)) = (groups[i], groups[i + 4]);
@@ -114,6 +121,7 @@ fn put_scales(bytes: &mut [u8], groups: &[(u8, u8); 8]) {
     }
 }
 
+#[inline(always)]
 fn put_nibbles(bytes: &mut [u8], q: &[u8; 256]) {
     for (byte, i) in bytes.iter_mut().zip((0..256).filter(|i| i % 64 < 32)) {
         *byte = q[i] & 15 | q[i + 32] << 4;

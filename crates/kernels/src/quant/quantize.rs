@@ -3,6 +3,7 @@
 use super::BlockType;
 use super::k_quantize::{q4_k, q5_k, q6_k};
 use super::small_quantize::{q4_0, q4_1, q5_0, q5_1, q8_0};
+use crate::simd::{Simd, simd};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -59,33 +60,51 @@ pub fn quantize_into(kind: BlockType, x: &[f32], importance: Option<&[f32]>, out
         .zip(x.par_chunks(blocks * kind.elements()))
         .enumerate()
         .for_each(|(task, (out, x))| {
-            let weights = Weights { importance, first: task * TASK };
-            match kind {
-                BlockType::F32 => each(x, out, |_, x: &[f32; 1], y| *y = x[0].to_le_bytes()),
-                BlockType::F16 => each(x, out, |_, x: &[f32; 1], y| *y = f16::from_f32(x[0]).to_le_bytes()),
-                BlockType::Bf16 => each(x, out, |_, x: &[f32; 1], y| *y = bf16::from_f32(x[0]).to_le_bytes()),
-                BlockType::Q4_0 => each(x, out, |at, x, y| q4_0(x, weights.given(at).as_ref(), y)),
-                BlockType::Q4_1 => each(x, out, |at, x, y| q4_1(x, weights.given(at).as_ref(), y)),
-                BlockType::Q5_0 => each(x, out, |at, x, y| q5_0(x, weights.given(at).as_ref(), y)),
-                BlockType::Q5_1 => each(x, out, |at, x, y| q5_1(x, weights.given(at).as_ref(), y)),
-                BlockType::Q8_0 => each(x, out, |_, x, y| q8_0(x, y)),
-                BlockType::Q4K => each(x, out, |at, x, y| q4_k(x, &weights.of(at, x), y)),
-                BlockType::Q5K => each(x, out, |at, x, y| q5_k(x, &weights.of(at, x), y)),
-                BlockType::Q6K => each(x, out, |at, x, y| q6_k(x, &weights.of(at, x), y)),
-                BlockType::Q2K | BlockType::Q3K | BlockType::Iq4Nl => panic!("{kind} is read, not written"),
-            }
+            quantize_task(kind, x, &Weights { importance, first: task * TASK }, out)
         });
 }
 
-/// Calls `block` with the position of its first number, the numbers, and where they go.
-fn each<const ELEMENTS: usize, const BYTES: usize>(
-    x: &[f32],
-    out: &mut [u8],
-    block: impl Fn(usize, &[f32; ELEMENTS], &mut [u8; BYTES]),
-) {
-    for (i, (x, y)) in x.as_chunks().0.iter().zip(out.as_chunks_mut().0).enumerate() {
-        block(i * ELEMENTS, x, y);
+/// A loop over blocks, with the position of the first number, the numbers, and where they go. No closure, which might be
+/// compiled for another instruction set than the function around it.
+macro_rules! each {
+    ($x:ident, $out:ident, |$at:pat_param, $block:ident, $y:ident| $body:expr) => {{
+        let mut at = 0;
+        for ($block, $y) in $x.as_chunks().0.iter().zip($out.as_chunks_mut().0) {
+            let $at = at;
+            $body;
+            at += $block.len();
+        }
+    }};
+}
+
+simd! {
+    fn quantize_task<S>(kind: BlockType, x: &[f32], weights: &Weights<'_>, out: &mut [u8]) {
+        quantize_blocks::<S>(kind, x, weights, out);
     }
+}
+
+#[inline(always)]
+fn quantize_blocks<S: Simd>(kind: BlockType, x: &[f32], weights: &Weights<'_>, out: &mut [u8]) {
+    match kind {
+        BlockType::F32 => each!(x, out, |_, x, y| *y = plain(x).to_le_bytes()),
+        BlockType::F16 => each!(x, out, |_, x, y| *y = f16::from_f32(plain(x)).to_le_bytes()),
+        BlockType::Bf16 => each!(x, out, |_, x, y| *y = bf16::from_f32(plain(x)).to_le_bytes()),
+        BlockType::Q4_0 => each!(x, out, |at, x, y| q4_0::<S>(x, weights.given(at).as_ref(), y)),
+        BlockType::Q4_1 => each!(x, out, |at, x, y| q4_1::<S>(x, weights.given(at).as_ref(), y)),
+        BlockType::Q5_0 => each!(x, out, |at, x, y| q5_0::<S>(x, weights.given(at).as_ref(), y)),
+        BlockType::Q5_1 => each!(x, out, |at, x, y| q5_1::<S>(x, weights.given(at).as_ref(), y)),
+        BlockType::Q8_0 => each!(x, out, |_, x, y| q8_0(x, y)),
+        BlockType::Q4K => each!(x, out, |at, x, y| q4_k::<S>(x, &weights.of(at, x), y)),
+        BlockType::Q5K => each!(x, out, |at, x, y| q5_k::<S>(x, &weights.of(at, x), y)),
+        BlockType::Q6K => each!(x, out, |at, x, y| q6_k::<S>(x, &weights.of(at, x), y)),
+        BlockType::Q2K | BlockType::Q3K | BlockType::Iq4Nl => panic!("{kind} is read, not written"),
+    }
+}
+
+/// The number in a block of one.
+#[inline(always)]
+fn plain([x]: &[f32; 1]) -> f32 {
+    *x
 }
 
 /// How much each number of a block counts.
@@ -123,5 +142,24 @@ impl Weights<'_> {
             }
             x.map(|x| (1.0 + f64::from(x).abs() / root) as f32)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_blocks() {
+        let x: Vec<f32> = (0..4096).map(|i| ((i * 7919 % 4093) as f32 / 4093.0 - 0.5).powi(3)).collect();
+        let importance: Vec<f32> = (0..512).map(|i| (i * 31 % 97) as f32).collect();
+        for kind in BlockType::ALL.into_iter().filter(|kind| can_quantize(*kind)) {
+            for importance in [None, Some(importance.as_slice())] {
+                let mut plain = vec![0; kind.bytes_for(x.len()).unwrap()];
+                let weights = Weights { importance, first: 0 };
+                quantize_blocks::<crate::simd::Portable>(kind, &x, &weights, &mut plain);
+                assert_eq!(plain, quantize(kind, &x, importance), "{kind}");
+            }
+        }
     }
 }
