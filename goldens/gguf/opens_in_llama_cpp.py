@@ -130,7 +130,8 @@ def main(folder):
             run = subprocess.run([QUANTIZE, base, theirs, mix], capture_output=True, text=True, errors="replace")
             if run.returncode != 0:
                 sys.exit(f"llama-quantize failed:\n{run.stderr[-2000:]}")
-            different = {n: (k, kinds(theirs)[n]) for n, k in kinds(file).items() if kinds(theirs)[n] != k}
+            expected_kinds = kinds(theirs)
+            different = {n: (k, expected_kinds[n]) for n, k in kinds(file).items() if expected_kinds[n] != k}
             if different:
                 sys.exit(f"{mix}: types as we have them and as llama-quantize has them differ: {different}")
             their_error = squared_error(theirs, base)
