@@ -8,7 +8,8 @@
 //!
 //! All of it is inlined into `simd!`'s functions. No product and sum are fused, so that the blocks are the same on every
 //! processor. 2026-11-27, EPYC with AVX-512, a model of 506 M weights to Q4_K_M, processor time: 19 s; llama-quantize 31 s,
-//! and with 2 % more squared error. Loops over eight lanes that the compiler was to make vectors of took twice as long.
+//! and with 2 % more squared error. Loops over eight lanes that the compiler was to make vectors of took 1.5 to 1.7
+//! times as long.
 
 use crate::simd::{Simd, lanes};
 
