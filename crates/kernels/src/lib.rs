@@ -39,5 +39,5 @@ pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
 pub use paged::{PAGE, Page, PageShape, PagedAttention, Span, paged_attention};
 pub use pool::{parallel, set_threads, threads};
 pub use optim::{MuonMoments, adamw, muon_apply, muon_direction, sum_of_squares};
-pub use quant::{BlockType, dequantize};
+pub use quant::{BlockType, can_quantize, dequantize, quantize, quantize_into};
 pub use rms_norm::{rms_norm, rms_norm_backward};

@@ -5,9 +5,14 @@
 
 mod block_type;
 mod dequantize;
+mod fit;
 mod k_blocks;
+mod k_quantize;
+mod quantize;
+mod small_quantize;
 #[cfg(test)]
 mod tests;
 
 pub use block_type::BlockType;
 pub use dequantize::dequantize;
+pub use quantize::{can_quantize, quantize, quantize_into};

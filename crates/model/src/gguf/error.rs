@@ -55,4 +55,28 @@ pub enum GgufError {
         /// The name.
         name: String,
     },
+    /// A tensor that cannot be written.
+    #[error("tensor {name:?}: {what}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What was expected, and what was found.
+        what: String,
+    },
+    /// A vocabulary that does not fit the model.
+    #[error(
+        "the tokenizer has {tokens} tokens, the model's embedding {rows} rows: take the tokenizer that the model was trained with"
+    )]
+    Vocabulary {
+        /// Entries of the tokenizer.
+        tokens: usize,
+        /// Rows of the embedding.
+        rows: usize,
+    },
+    /// A configuration that no model can have.
+    #[error("{0}")]
+    Config(String),
+    /// Storage failed.
+    #[error(transparent)]
+    Store(#[from] shuyuan_store::StoreError),
 }

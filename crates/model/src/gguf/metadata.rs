@@ -106,7 +106,7 @@ impl Value {
     }
 
     fn to_u64(&self) -> Option<u64> {
-        for_integers!(Self, self, x => u64::try_from(*x).ok())?
+        for_integers!(Self, self, x => u64::try_from(i128::from(*x)).ok())?
     }
 
     fn to_f32(&self) -> Option<f32> {
@@ -195,7 +195,7 @@ impl Metadata {
         /// An array of integers.
         i64s opt_i64s "an array of integers" -> Vec<i64>, |value| {
             let Value::Array(array) = value else { return None };
-            for_integers!(Array, array, x => x.iter().map(|&x| i64::try_from(x).ok()).collect::<Option<Vec<_>>>())?
+            for_integers!(Array, array, x => x.iter().map(|&x| i64::try_from(i128::from(x)).ok()).collect::<Option<Vec<_>>>())?
         };
         /// An array of numbers.
         f32s opt_f32s "an array of numbers" -> Vec<f32>, |value| match value {
