@@ -243,12 +243,11 @@ impl ChatTemplate {
             ("unk_token", roles.unk),
             ("pad_token", roles.pad),
         ] {
-            if let Some(id) = id {
-                let text = String::from_utf8_lossy(self.tokenizer.token_bytes(id)).into_owned();
-                context.push((name.into(), Value::from(text)));
+            if let Some(special) = self.tokenizer.specials().iter().find(|s| Some(s.id) == id) {
+                context.push((name.into(), Value::from(special.text.as_str())));
             }
         }
-        jinja.render(context.into_iter().collect(), r.now)
+        jinja.render(Value::from_pairs(context), r.now)
     }
 
     fn jinja_for_training(&self, messages: &[Message]) -> Result<(Vec<TokenId>, Vec<bool>)> {

@@ -100,17 +100,15 @@ fn message(m: &Message, marks: &Marks) -> Value {
                 Ok(object @ Json::Object(_)) => value(&object, marks),
                 _ => text(&call.function.arguments),
             };
-            let function: Value =
-                [("name", text(&call.function.name)), ("arguments", arguments)].into_iter().collect();
+            let function = Value::from_pairs([("name", text(&call.function.name)), ("arguments", arguments)]);
             let id = call.id.as_deref().map(|id| ("id", text(id)));
-            let rest = [("type", Value::from("function")), ("function", function)];
-            id.into_iter().chain(rest).collect::<Value>()
+            Value::from_pairs(id.into_iter().chain([("type", Value::from("function")), ("function", function)]))
         });
         fields.push(("tool_calls", calls.collect()));
     }
     fields.extend(m.tool_call_id.as_deref().map(|id| ("tool_call_id", text(id))));
     fields.extend(m.name.as_deref().map(|name| ("name", text(name))));
-    fields.into_iter().collect()
+    Value::from_pairs(fields)
 }
 
 fn value(json: &Json, marks: &Marks) -> Value {
@@ -121,7 +119,7 @@ fn value(json: &Json, marks: &Marks) -> Value {
         Json::String(text) => Value::from(marks.mark(text)),
         Json::Array(items) => items.iter().map(|item| value(item, marks)).collect(),
         Json::Object(fields) => {
-            fields.iter().map(|(name, field)| (marks.mark(name), value(field, marks))).collect()
+            Value::from_pairs(fields.iter().map(|(name, field)| (marks.mark(name), value(field, marks))))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::TokenId;
@@ -21,7 +22,8 @@ const SPACE: &str = "▁";
 const MOST_MERGES: usize = 1 << 22;
 
 /// The fields `tokenizer.ggml.*` and `tokenizer.chat_template` of a GGUF file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GgufVocabulary {
     /// `tokenizer.ggml.model`: `gpt2` (byte-level BPE), `llama` (SentencePiece BPE), `bert` (WordPiece) or `t5` (Unigram).
     pub model: String,
@@ -131,7 +133,7 @@ fn roles(v: &GgufVocabulary) -> Roles {
     let bert = v.model == "bert";
     let mut roles = Roles {
         bos: v.bos.or(v.cls.filter(|_| bert)),
-        eos: v.eos.or(v.sep.filter(|_| bert)),
+        eos: v.eos,
         unk: v.unk,
         pad: v.pad,
         chat_template: v.chat_template.clone(),
@@ -185,7 +187,7 @@ impl GgufVocabulary {
                 Type::UserDefined => is_special(token),
             };
             if kind != Type::Text {
-                added.push(json!({"id": id, "content": token, "special": kind != Type::UserDefined}));
+                added.push(added_token(id, token, kind != Type::UserDefined));
             }
             if !special && vocab.insert(token.as_str(), id).is_some() {
                 return corrupt(format!("token {token:?} is there twice, the second time as {id}"));
@@ -201,6 +203,13 @@ impl GgufVocabulary {
     }
 }
 
+fn added_token(id: usize, content: &str, special: bool) -> Value {
+    json!({
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": special,
+    })
+}
+
 fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
     let pre = pre_tokenizer(&v.pre)?;
     // Beyond the merges, user-defined tokens are markup that a model was taught later.
@@ -210,7 +219,7 @@ fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
     vocab.retain(|token, id| {
         let learned = chars.to_bytes(token).is_ok();
         if !learned {
-            added.push(json!({"id": *id, "content": token, "special": false}));
+            added.push(added_token(*id, token, false));
         }
         learned
     });
@@ -218,7 +227,7 @@ fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
         "added_tokens": added,
         "pre_tokenizer": pre.steps,
         "normalizer": pre.nfc.then(|| json!({"type": "NFC"})),
-        "decoder": {"type": "ByteLevel"},
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocab, "merges": v.merges, "ignore_merges": pre.ignore_merges},
     }))
 }
@@ -298,7 +307,8 @@ fn word_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
         let text = match token.strip_prefix(SPACE) {
             Some(word) if !word.is_empty() => word.to_string(),
             _ if v.type_of(id) != Type::Text || bracketed(token) => {
-                added.push(json!({"id": id, "content": token, "special": v.type_of(id) != Type::Text || !token.starts_with("[unused")}));
+                let special = v.type_of(id) != Type::Text || !token.starts_with("[unused");
+                added.push(added_token(id, token, special));
                 token.clone()
             }
             _ => format!("##{token}"),

@@ -80,6 +80,11 @@ impl Decoder {
         self.opening = if never { Opening::Nothing } else { Opening::Spaces };
     }
 
+    /// Whether words are parted by spaces that no token has.
+    pub(crate) fn word_pieces(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::WordPiece { .. }))
+    }
+
     /// The bytes of a token.
     pub(crate) fn bytes(&self, token: &str) -> Vec<u8> {
         let mut text = token.to_string();

@@ -128,7 +128,12 @@ fn finish<'v>(
     unk: Option<TokenId>,
 ) -> Result<Parts, Refusal> {
     let decoder = Decoder::new(&file.decoder)?;
-    let tokens = table(vocab, &added.specials, |text| Ok(decoder.bytes(text)))?;
+    let mut tokens = table(vocab, &added.specials, |text| Ok(decoder.bytes(text)))?;
+    if decoder.word_pieces() {
+        for special in &added.specials {
+            tokens[special.id as usize] = decoder.bytes(&special.text);
+        }
+    }
     Ok(Parts {
         inside: Inside::Foreign(Foreign::new(json, &file.pre_tokenizer, &added.plain, unk)?),
         tokens,

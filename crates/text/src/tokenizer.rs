@@ -162,8 +162,8 @@ impl Tokenizer {
         self.inner.source.as_deref()
     }
 
-    /// The bytes that a token adds to a text, which may be a part of a character; a special token's are its text. Empty for an
-    /// id that is not in the vocabulary.
+    /// The bytes that a token adds to a text, which may be a part of a character; a special token's are its text (after a
+    /// space in BERT's kind, as after all words). Empty for an id that is not in the vocabulary.
     pub fn token_bytes(&self, id: TokenId) -> &[u8] {
         let at = id as usize;
         match self.inner.starts.get(at..at.saturating_add(2)) {
@@ -177,7 +177,6 @@ impl Tokenizer {
         let bytes = self.token_bytes(id);
         match self.inner.opening {
             Opening::Nothing => bytes,
-            _ if self.is_special(id) => bytes,
             Opening::Space => bytes.strip_prefix(b" ").unwrap_or(bytes),
             Opening::Spaces => &bytes[bytes.iter().take_while(|b| **b == b' ').count()..],
         }
