@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::TokenId;
 use crate::bpe::{Bpe, Work};
 use crate::cache::{Key, WORD_BYTES, WordCache};
-use crate::split::{Split, pieces, word_end};
+use crate::split::{Split, word_end};
 use crate::split_gpt2::word_end_gpt2;
 
 /// What a byte-level vocabulary says; nothing is checked but what its types say.
@@ -81,7 +81,7 @@ impl ByteLevel {
         if text.len() < 2 * LONG {
             return encode(&text);
         }
-        let parts: Vec<&str> = pieces(&text, LONG).collect();
+        let parts = self.rules.split.pieces(&text, LONG);
         let parts: Vec<Vec<TokenId>> = parts.par_iter().map(|part| encode(part)).collect();
         parts.concat()
     }

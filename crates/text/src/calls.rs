@@ -43,7 +43,9 @@ impl CallFormat {
         } else if jinja.contains(OPEN) && !jinja.contains("<function=") {
             // Qwen3-Coder has the same tags around XML, which this does not read.
             Self::Hermes
-        } else if jinja.contains(PYTHON_TAG) || (jinja.contains("\"parameters\":") && jinja.contains("ipython")) {
+        } else if jinja.contains(PYTHON_TAG)
+            || (jinja.contains("\"parameters\":") && jinja.contains("ipython"))
+        {
             Self::Llama3
         } else {
             Self::None
@@ -205,9 +207,19 @@ mod tests {
             ),
             (
                 CallFormat::Llama3,
-                &["{\"name\": \"a\"} and more", "{\"a\": 1}", "{", "", "12", "{\"name\": \"a\", \"parameters\": [1]}"],
+                &[
+                    "{\"name\": \"a\"} and more",
+                    "{\"a\": 1}",
+                    "{",
+                    "",
+                    "12",
+                    "{\"name\": \"a\", \"parameters\": [1]}",
+                ],
             ),
-            (CallFormat::Mistral, &["[TOOL_CALLS]", "[TOOL_CALLS] []", "[TOOL_CALLS] [{\"name\": \"a\"", "[1]"]),
+            (
+                CallFormat::Mistral,
+                &["[TOOL_CALLS]", "[TOOL_CALLS] []", "[TOOL_CALLS] [{\"name\": \"a\"", "[1]"],
+            ),
             (CallFormat::None, &["<tool_call>{\"name\": \"a\"}</tool_call>"]),
         ] {
             for text in texts {

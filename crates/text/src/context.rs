@@ -70,10 +70,8 @@ pub(crate) fn of(messages: &[Message], r: &Rendering, others: &Marks, own: &Mark
         [] => Value::from(()),
         items => items.iter().map(|item| value(item, others)).collect(),
     };
-    let messages: Value = messages
-        .iter()
-        .map(|m| message(m, if m.role == Role::Assistant { own } else { others }))
-        .collect();
+    let messages: Value =
+        messages.iter().map(|m| message(m, if m.role == Role::Assistant { own } else { others })).collect();
     let mut all = vec![
         ("messages".to_string(), messages),
         ("tools".to_string(), list(&r.tools)),
@@ -102,7 +100,9 @@ fn message(m: &Message, marks: &Marks) -> Value {
             };
             let function = Value::from_pairs([("name", text(&call.function.name)), ("arguments", arguments)]);
             let id = call.id.as_deref().map(|id| ("id", text(id)));
-            Value::from_pairs(id.into_iter().chain([("type", Value::from("function")), ("function", function)]))
+            Value::from_pairs(
+                id.into_iter().chain([("type", Value::from("function")), ("function", function)]),
+            )
         });
         fields.push(("tool_calls", calls.collect()));
     }

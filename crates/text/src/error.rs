@@ -81,7 +81,9 @@ pub enum Error {
     #[error("the model's chat template refuses this conversation: {0}")]
     Refused(String),
     /// The tokenizer lacks a special token that is needed.
-    #[error("the tokenizer has no special token {0} and no chat template; use one that was trained here or that of a chat model")]
+    #[error(
+        "the tokenizer has no special token {0} and no chat template; use one that was trained here or that of a chat model"
+    )]
     NoSuchSpecial(String),
 }
 

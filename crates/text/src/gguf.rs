@@ -162,8 +162,12 @@ enum Type {
 }
 
 impl GgufVocabulary {
+    fn roles(&self) -> [Option<TokenId>; 6] {
+        [self.bos, self.eos, self.eot, self.sep, self.cls, self.pad]
+    }
+
     fn type_of(&self, id: usize) -> Type {
-        let roles = [self.bos, self.eos, self.eot, self.sep, self.cls, self.pad];
+        let roles = self.roles();
         match self.types.get(id) {
             Some(2) => Type::Unknown,
             Some(3) => Type::Control,
@@ -176,7 +180,10 @@ impl GgufVocabulary {
     }
 
     /// Special tokens for `tokenizer.json`, and the rest by text. `is_special` judges user-defined ones.
-    fn sorted(&self, is_special: impl Fn(&str) -> bool) -> Result<(Vec<Value>, HashMap<&str, usize>), Refusal> {
+    fn sorted(
+        &self,
+        is_special: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<Value>, HashMap<&str, usize>), Refusal> {
         let (mut added, mut vocab) = (Vec::new(), HashMap::with_capacity(self.tokens.len()));
         // An empty token is an id that is not taken.
         for (id, token) in self.tokens.iter().enumerate().filter(|(_, token)| !token.is_empty()) {
@@ -234,7 +241,8 @@ fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
 
 fn sentence_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
     // Runs of line breaks, HTML tags: text. Turns and tools are written like this.
-    let (added, mut vocab) = v.sorted(|token| token.starts_with("<|") || token.starts_with("[/") || token.ends_with("|>"))?;
+    let (added, mut vocab) =
+        v.sorted(|token| token.starts_with("<|") || token.starts_with("[/") || token.ends_with("|>"))?;
     let unknown = v.unknown();
     if let Some(unknown) = unknown
         && let Some(id) = v.tokens.iter().position(|token| token == unknown)
@@ -288,7 +296,10 @@ fn merges_of_scores<'v>(
         let cuts = token.char_indices().skip(1).enumerate().filter_map(|(before, (at, _))| {
             let (left, right) = token.split_at(at);
             let ids = (*vocab.get(left)?, *vocab.get(right)?);
-            Some((ids, Cut { score: v.scores[id], chars: (before + 1, chars - before - 1), parts: [left, right] }))
+            Some((
+                ids,
+                Cut { score: v.scores[id], chars: (before + 1, chars - before - 1), parts: [left, right] },
+            ))
         });
         let mut cuts: Vec<((usize, usize), Cut)> = cuts.collect();
         cuts.sort_by_key(|(ids, _)| *ids);
@@ -303,14 +314,16 @@ fn word_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
     let mut vocab: HashMap<String, usize> = HashMap::with_capacity(v.tokens.len());
     let mut added = Vec::new();
     let mut cased = false;
+    let roles = v.roles();
     for (id, token) in v.tokens.iter().enumerate().filter(|(_, token)| !token.is_empty()) {
         let text = match token.strip_prefix(SPACE) {
             Some(word) if !word.is_empty() => word.to_string(),
-            _ if v.type_of(id) != Type::Text || bracketed(token) => {
-                let special = v.type_of(id) != Type::Text || !token.starts_with("[unused");
-                added.push(added_token(id, token, special));
+            _ if v.type_of(id) != Type::Text || roles.contains(&Some(id as TokenId)) => {
+                added.push(added_token(id, token, true));
                 token.clone()
             }
+            // `[unused7]` is a word like others, only that no text has it.
+            _ if bracketed(token) => token.clone(),
             _ => format!("##{token}"),
         };
         cased |= !bracketed(token) && text.contains(|c: char| c.is_ascii_uppercase());
@@ -337,11 +350,13 @@ fn word_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
 
 fn unigram(v: &GgufVocabulary) -> Result<Value, Refusal> {
     let (added, _) = v.sorted(|_| true)?;
-    let Some(unknown) = v.unknown().and_then(|unknown| v.tokens.iter().position(|token| token == unknown)) else {
+    let Some(unknown) = v.unknown().and_then(|unknown| v.tokens.iter().position(|token| token == unknown))
+    else {
         return corrupt("it has no unknown token");
     };
     // Written as f32 is: the nearest f64 would be a hair off, but in the same order.
-    let vocab: Vec<Value> = v.tokens.iter().zip(&v.scores).map(|(token, score)| json!([token, score])).collect();
+    let vocab: Vec<Value> =
+        v.tokens.iter().zip(&v.scores).map(|(token, score)| json!([token, score])).collect();
     let mut normalizers = Vec::new();
     if !v.precompiled_charsmap.is_empty() {
         let map = base64(&v.precompiled_charsmap);
@@ -352,7 +367,8 @@ fn unigram(v: &GgufVocabulary) -> Result<Value, Refusal> {
         pre_tokenizers.push(json!({"type": "WhitespaceSplit"}));
     }
     let scheme = if v.add_space_prefix.unwrap_or(true) { "always" } else { "never" };
-    let metaspace = json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
+    let metaspace =
+        json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
     pre_tokenizers.push(metaspace.clone());
     Ok(json!({
         "added_tokens": added,

@@ -26,11 +26,15 @@ pub(crate) fn pre_tokenizer(name: &str) -> Result<Pre, Refusal> {
     let bytes = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": use_regex});
     let sequence = |steps: Vec<Value>| json!({"type": "Sequence", "pretokenizers": steps});
     match name {
-        "gpt-2" | "phi-2" | "roberta-bpe" | "jina-v2-code" | "mpt" | "olmo" | "trillion" | "exaone4" => pre(bytes(true), false, false),
+        "gpt-2" | "phi-2" | "roberta-bpe" | "jina-v2-code" | "mpt" | "olmo" | "trillion" | "exaone4" => {
+            pre(bytes(true), false, false)
+        }
         "llama-bpe" | "llama3" | "llama-v3" | "falcon3" | "pixtral" => {
             pre(sequence(vec![split(LLAMA3_PATTERN), bytes(false)]), false, true)
         }
-        "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => pre(sequence(vec![split(LLAMA3_PATTERN), bytes(false)]), false, false),
+        "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => {
+            pre(sequence(vec![split(LLAMA3_PATTERN), bytes(false)]), false, false)
+        }
         "qwen2" | "deepseek-r1-qwen" | "megrez" => {
             pre(sequence(vec![split(SPLIT_PATTERN), bytes(false)]), true, false)
         }

@@ -14,11 +14,17 @@ pub(crate) struct Decoder {
 }
 
 enum Step {
-    Replace { from: String, to: String },
+    Replace {
+        from: String,
+        to: String,
+    },
     /// `<0x0A>` is that byte.
     Bytes,
     ByteLevel,
-    WordPiece { prefix: String, cleanup: bool },
+    WordPiece {
+        prefix: String,
+        cleanup: bool,
+    },
 }
 
 impl Decoder {

@@ -44,7 +44,9 @@ fn template(step: &Value) -> Result<Ends, Refusal> {
             continue;
         }
         let Some(name) = piece["SpecialToken"]["id"].as_str() else {
-            return corrupt(format!("a piece of the post-processor is {piece}, neither text nor special token"));
+            return corrupt(format!(
+                "a piece of the post-processor is {piece}, neither text nor special token"
+            ));
         };
         let ids = step["special_tokens"][name]["ids"].as_array();
         for id in ids.map_or(&[][..], Vec::as_slice) {

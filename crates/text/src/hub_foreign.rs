@@ -29,15 +29,18 @@ pub(crate) fn bpe(
         };
         let whole = [left, right].concat();
         if let Some(missing) = [left, right, &whole].into_iter().find(|t| !model.vocab.contains_key(*t)) {
-            return corrupt(format!("merge {rank} ({left:?}, {right:?}) needs token {missing:?}, which is not there"));
+            return corrupt(format!(
+                "merge {rank} ({left:?}, {right:?}) needs token {missing:?}, which is not there"
+            ));
         }
     }
     let is_special = |token: &str| added.specials.iter().any(|s| s.text == token);
     // Letters must not add up to a special token, nor may a whole word be looked up as one.
     let specials: std::collections::HashSet<&str> =
         added.specials.iter().map(|s| s.text.as_str()).filter(|t| model.vocab.contains_key(*t)).collect();
-    let by_merging =
-        |m: &crate::hub_load::Merge| m.parts().is_some_and(|(l, r)| specials.contains([l, r].concat().as_str()));
+    let by_merging = |m: &crate::hub_load::Merge| {
+        m.parts().is_some_and(|(l, r)| specials.contains([l, r].concat().as_str()))
+    };
     let hide = model.ignore_merges && !specials.is_empty();
     let text_in = if hide || model.merges.iter().any(by_merging) {
         let mut json: Value = serde_json::from_str(text)?;

@@ -198,7 +198,9 @@ pub(crate) fn parts(text: &str) -> Result<Parts, Refusal> {
     parts.roles.prefix = prefix;
     parts.roles.suffix = suffix;
     let size = parts.tokens.len();
-    if let Some(id) = [&parts.roles.prefix, &parts.roles.suffix].into_iter().flatten().find(|id| **id as usize >= size) {
+    if let Some(id) =
+        [&parts.roles.prefix, &parts.roles.suffix].into_iter().flatten().find(|id| **id as usize >= size)
+    {
         return corrupt(format!("the post-processor adds token {id}, but there are {size}"));
     }
     Ok(parts)
@@ -309,7 +311,10 @@ pub(crate) fn table<'v>(
         }
         match special(id) {
             Some(special) if special.text != text => {
-                return corrupt(format!("added token {:?} has id {id}, which another token has", special.text));
+                return corrupt(format!(
+                    "added token {:?} has id {id}, which another token has",
+                    special.text
+                ));
             }
             Some(_) => {}
             None => tokens[id as usize] = bytes(text)?,
@@ -321,7 +326,13 @@ pub(crate) fn table<'v>(
     Ok(tokens)
 }
 
-fn own(text: &str, model: BpeModel, specials: Vec<Special>, split: Split, nfc: bool) -> Result<Parts, Refusal> {
+fn own(
+    text: &str,
+    model: BpeModel,
+    specials: Vec<Special>,
+    split: Split,
+    nfc: bool,
+) -> Result<Parts, Refusal> {
     let chars = ByteChars::new();
     let vocab = model.vocab.iter().map(|(text, &id)| (text.as_str(), id));
     let tokens = table(vocab, &specials, |text| {

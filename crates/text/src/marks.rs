@@ -34,7 +34,8 @@ impl<'a> Marks<'a> {
         let is_mark = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}' | '\u{f0000}'..='\u{ffffd}');
         let used: std::collections::HashSet<char> =
             texts.flat_map(|text| text.chars().filter(|&c| is_mark(c))).collect();
-        let mut free = ('\u{fdd0}'..='\u{fdef}').chain('\u{f0000}'..='\u{ffffd}').filter(|c| !used.contains(c));
+        let mut free =
+            ('\u{fdd0}'..='\u{fdef}').chain('\u{f0000}'..='\u{ffffd}').filter(|c| !used.contains(c));
         Some(Self { open: free.next()?, close: free.next()?, matcher })
     }
 

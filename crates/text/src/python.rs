@@ -80,7 +80,10 @@ fn write_json(value: &Value, layout: &Layout, depth: usize, out: &mut String) ->
             out.push('}');
         }
         kind => {
-            return Err(Error::new(ErrorKind::BadSerialization, format!("tojson of {kind}: it is no JSON value")));
+            return Err(Error::new(
+                ErrorKind::BadSerialization,
+                format!("tojson of {kind}: it is no JSON value"),
+            ));
         }
     }
     Ok(())

@@ -138,6 +138,27 @@ pub(crate) fn contraction_end<const FOLD: bool>(bytes: &[u8], at: usize) -> Opti
 ///
 /// A line break before something that is not white space always ends a word, and what follows never looks back.
 pub(crate) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
+    cut(text, size, |bytes, at| bytes[at - 1] == b'\n' && class_at(bytes, at).0 != Class::Space)
+}
+
+impl Split {
+    /// As [`pieces`], for this pattern.
+    pub(crate) fn pieces(self, text: &str, size: usize) -> Vec<&str> {
+        match self {
+            Self::Qwen2 | Self::Llama3 => pieces(text, size).collect(),
+            // Here such a line break is a word of its own, whatever white space is before it: the place is before it.
+            Self::Gpt2 | Self::Digits => cut(text, size, |bytes, at| {
+                let next = (bytes[at] == b'\n' && at + 1 < bytes.len()).then(|| class_at(bytes, at + 1).0);
+                matches!(next, Some(Class::Letter | Class::Other))
+            })
+            .collect(),
+        }
+    }
+}
+
+/// Cuts where `is_edge` says so of a place inside the text, first of all after `size` bytes. It must say so only of places
+/// beside a line feed, where a character starts.
+fn cut(text: &str, size: usize, is_edge: impl Fn(&[u8], usize) -> bool) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -146,16 +167,10 @@ pub(crate) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
         }
         let start = at;
         let mut end = start.saturating_add(size.max(1));
-        while end < bytes.len() && !(bytes[end - 1] == b'\n' && class_of_boundary(bytes, end) != Class::Space)
-        {
+        while end < bytes.len() && !is_edge(bytes, end) {
             end += 1;
         }
         at = end.min(bytes.len());
         Some(&text[start..at])
     })
-}
-
-/// After a line feed a character starts, so that its class can be asked.
-fn class_of_boundary(bytes: &[u8], at: usize) -> Class {
-    class_at(bytes, at).0
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::split::{LLAMA3_PATTERN, SPLIT_PATTERN, pieces, word_end, words};
+use crate::split::{LLAMA3_PATTERN, SPLIT_PATTERN, Split, pieces, word_end, words};
 use crate::split_gpt2::{GPT2_PATTERN, word_end_gpt2};
 use crate::tokenizer::Tokenizer;
 use crate::unicode::{Class, class_of};
@@ -153,12 +153,13 @@ fn pieces_have_the_words_of_the_whole_with_other_patterns() {
     let mut random = Random(7);
     for _ in 0..500 {
         let text = random.text(300);
-        let parts = || pieces(&text, 20);
-        let llama3: Vec<&str> = parts().flat_map(|part| words_by(word_end::<3>, part)).collect();
+        let parts = |split: Split| split.pieces(&text, 20).into_iter();
+        let llama3: Vec<&str> = parts(Split::Llama3).flat_map(|p| words_by(word_end::<3>, p)).collect();
         assert_eq!(llama3, words_by(word_end::<3>, &text), "{text:?}");
-        let gpt2: Vec<&str> = parts().flat_map(|part| words_by(word_end_gpt2::<false>, part)).collect();
+        let gpt2: Vec<&str> = parts(Split::Gpt2).flat_map(|p| words_by(word_end_gpt2::<false>, p)).collect();
         assert_eq!(gpt2, words_by(word_end_gpt2::<false>, &text), "{text:?}");
-        let digits: Vec<&str> = parts().flat_map(|part| words_by(word_end_gpt2::<true>, part)).collect();
+        let digits: Vec<&str> =
+            parts(Split::Digits).flat_map(|p| words_by(word_end_gpt2::<true>, p)).collect();
         assert_eq!(digits, words_by(word_end_gpt2::<true>, &text), "{text:?}");
     }
 }

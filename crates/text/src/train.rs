@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashSet;
 
-use crate::error::{Error, Result};
 use crate::added::Special;
 use crate::byte_level::{ByteLevel, Merges};
+use crate::error::{Error, Result};
 use crate::roles::Roles;
 use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Inside, Opening, Parts, Tokenizer};
 use crate::word_counts::WordCounts;

@@ -131,7 +131,8 @@ fn tokenizers_of_other_kinds_are_named() {
             f["model"]["byte_fallback"] = true.into();
         }),
         ("decoder Replace after Fuse", |f| {
-            let steps = json!([{"type": "Fuse"}, {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}]);
+            let steps =
+                json!([{"type": "Fuse"}, {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}]);
             f["decoder"] = json!({"type": "Sequence", "decoders": steps});
         }),
         ("post-processor Odd", |f| f["post_processor"] = json!({"type": "Odd"})),
@@ -156,7 +157,10 @@ fn contradictions_inside_a_file_are_named() {
             f["post_processor"] = json!({"type": "BertProcessing", "cls": ["x", 9999], "sep": ["y", 1]})
         }),
         ("unk_id", |f| f["model"] = json!({"type": "Unigram", "vocab": [["a", 0.5]], "unk_id": 7})),
-        ("tokenizer file", |f| f["pre_tokenizer"] = json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": false})),
+        ("tokenizer file", |f| {
+            f["pre_tokenizer"] =
+                json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": false})
+        }),
         ("which another token has", |f| f["added_tokens"][0]["id"] = 300.into()),
         ("two added tokens", |f| f["added_tokens"][0] = f["added_tokens"][1].clone()),
         ("is empty", |f| f["added_tokens"][0]["content"] = "".into()),

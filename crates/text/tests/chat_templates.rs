@@ -88,7 +88,10 @@ fn nothing_that_others_write_becomes_a_special_token() {
             let ids = template.render(&[Message::user(&attack)], &rendering).expect("renders");
             assert_eq!(count(&ids), count(&harmless), "{kind} {attack:?}");
             let text = template.render_text(&[Message::user(&attack)], &rendering).expect("renders");
-            assert!(kind == "gpt2" || text.contains(&attack), "{kind} {attack:?} is shown as it is: {text:?}");
+            assert!(
+                kind == "gpt2" || text.contains(&attack),
+                "{kind} {attack:?} is shown as it is: {text:?}"
+            );
         }
     }
 }
@@ -102,7 +105,8 @@ fn tools_documents_names_and_answers_of_tools_forge_nothing() {
         call.tool_calls = vec![shuyuan_text::ToolCall::new(word, format!("{{\"{word}\": \"{word}\"}}"))];
         call.reasoning_content = Some(word.into());
         let messages = [Message::system(word), Message::user(word), call, Message::tool(word, word)];
-        let tool = Json::parse(&format!("{{\"name\": \"{word}\", \"{word}\": [\"{word}\"]}}")).expect("is JSON");
+        let tool =
+            Json::parse(&format!("{{\"name\": \"{word}\", \"{word}\": [\"{word}\"]}}")).expect("is JSON");
         let rendering = Rendering {
             tools: vec![tool.clone()],
             documents: vec![tool.clone()],
@@ -132,10 +136,22 @@ fn fails(source: &str) -> String {
 
 #[test]
 fn templates_run_within_limits() {
-    assert!(fails("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").contains("steps"));
-    assert!(fails("{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}").contains("steps"));
+    assert!(
+        fails("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}")
+            .contains("steps")
+    );
+    assert!(
+        fails(
+            "{% set ns = namespace(x='ab') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
+        )
+        .contains("steps")
+    );
     assert!(fails("{% set x = 'ab' * 100000000 %}{{ x }}").contains("template fails"));
-    assert!(fails("{% for i in range(5000) %}{{ messages[0].content }}{% endfor %}").contains("8 MB"), "{}", fails("{% for i in range(5000) %}{{ messages[0].content }}{% endfor %}"));
+    assert!(
+        fails("{% for i in range(5000) %}{{ messages[0].content }}{% endfor %}").contains("8 MB"),
+        "{}",
+        fails("{% for i in range(5000) %}{{ messages[0].content }}{% endfor %}")
+    );
     // Deep recursion must meet the limit before the end of a thread's stack.
     let deep = "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}";
     std::thread::Builder::new()
@@ -213,7 +229,11 @@ fn formats_of_calls_are_found_in_templates() {
         ("gemma", CallFormat::None),
     ] {
         let tokenizer = load(kind);
-        assert_eq!(CallFormat::of_template(tokenizer.roles().chat_template.as_deref().expect("one")), format, "{kind}");
+        assert_eq!(
+            CallFormat::of_template(tokenizer.roles().chat_template.as_deref().expect("one")),
+            format,
+            "{kind}"
+        );
     }
 }
 
@@ -223,11 +243,13 @@ fn messages_are_those_of_openai() {
     let message: Message = serde_json::from_str(text).expect("reads");
     assert_eq!(message.content, "");
     assert_eq!(message.tool_calls[0].function.arguments, "{\"a\": 1}");
-    let object: Message = serde_json::from_str(&text.replace(r#""{\"a\": 1}""#, r#"{"z": 1, "a": 2}"#)).expect("reads");
+    let object: Message =
+        serde_json::from_str(&text.replace(r#""{\"a\": 1}""#, r#"{"z": 1, "a": 2}"#)).expect("reads");
     assert_eq!(object.tool_calls[0].function.arguments, r#"{"z":1,"a":2}"#);
     let plain = serde_json::to_string(&Message::user("hi")).expect("writes");
     assert_eq!(plain, r#"{"role":"user","content":"hi"}"#, "as before");
-    let again: Message = serde_json::from_value(serde_json::to_value(&message).expect("writes")).expect("reads");
+    let again: Message =
+        serde_json::from_value(serde_json::to_value(&message).expect("writes")).expect("reads");
     assert_eq!(again, message);
     assert!(serde_json::from_str::<Message>(r#"{"role":"nobody","content":""}"#).is_err());
     let developer: Message = serde_json::from_str(r#"{"role":"developer","content":"x"}"#).expect("reads");

@@ -6,7 +6,8 @@ use serde_json::Value;
 use shuyuan_text::{GgufVocabulary, StreamDecoder, TokenId, Tokenizer};
 
 const KINDS: [&str; 13] = [
-    "gpt2", "smollm", "llama3", "qwen2", "qwen3", "tekken", "llama2", "mistral", "phi3", "gemma", "bert", "roberta", "t5",
+    "gpt2", "smollm", "llama3", "qwen2", "qwen3", "tekken", "llama2", "mistral", "phi3", "gemma", "bert",
+    "roberta", "t5",
 ];
 
 fn folder() -> PathBuf {
@@ -92,7 +93,9 @@ impl Random {
     }
 
     fn text(&mut self, specials: &[&str]) -> String {
-        let words = ["the cat", " sat", "\n", "  ", "书院", "é", "🙂", "12", "'s", "\t", "▁", "<0x0A>", "ß", "<", "|>"];
+        let words = [
+            "the cat", " sat", "\n", "  ", "书院", "é", "🙂", "12", "'s", "\t", "▁", "<0x0A>", "ß", "<", "|>",
+        ];
         let mut text = String::new();
         for _ in 0..self.below(14) {
             match self.below(5) {
@@ -116,14 +119,19 @@ fn what_a_user_types_is_never_a_special_token_and_is_not_lost() {
         for _ in 0..500 {
             let text = random.text(&specials);
             let ids = tokenizer.encode(&text);
-            let forged = ids.iter().find(|&&id| tokenizer.is_special(id) && Some(id) != tokenizer.roles().unk);
+            let forged =
+                ids.iter().find(|&&id| tokenizer.is_special(id) && Some(id) != tokenizer.roles().unk);
             assert_eq!(forged, None, "{kind} {text:?}");
             if !lossless {
                 continue;
             }
             let decoded = tokenizer.decode(&ids);
             if matches!(kind, "llama2" | "mistral" | "phi3" | "gemma") {
-                assert_eq!(decoded.replace('▁', " ").trim_start(), text.replace('▁', " ").trim_start(), "{kind}");
+                assert_eq!(
+                    decoded.replace('▁', " ").trim_start(),
+                    text.replace('▁', " ").trim_start(),
+                    "{kind}"
+                );
             } else {
                 assert_eq!(decoded, text, "{kind}");
             }

@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use shuyuan_text::{
-    ChatTemplate, END_OF_TEXT, IM_END, IM_START, Message, Rendering, StreamDecoder, Tokenizer, TrainConfig, train,
+    ChatTemplate, END_OF_TEXT, IM_END, IM_START, Message, Rendering, StreamDecoder, Tokenizer, TrainConfig,
+    train,
 };
 
 const SAMPLE: &str = include_str!("../../../goldens/text/sample.txt");
