@@ -15,7 +15,10 @@ use crate::split_gpt2::word_end_gpt2;
 /// What a byte-level vocabulary says; nothing is checked but what its types say.
 #[derive(Debug, Default)]
 pub(crate) struct Merges {
+    /// For a byte that the vocabulary lacks an id beyond it, which is never given out.
     pub(crate) byte_ids: Vec<TokenId>,
+    /// The bytes that the vocabulary lacks: they are left out of the text, as Hugging Face does (SmolLM has no `\x04`).
+    pub(crate) missing: Vec<u8>,
     pub(crate) merges: Vec<(TokenId, TokenId)>,
     /// The id that each merge gives.
     pub(crate) merged: Vec<TokenId>,
@@ -46,7 +49,8 @@ impl ByteLevel {
     /// Of the tokens' bytes by id, special ones left out, and the merges.
     pub(crate) fn new(tokens: &[Vec<u8>], is_special: impl Fn(TokenId) -> bool, rules: Merges) -> Self {
         let byte_ids = std::array::from_fn(|b| rules.byte_ids.get(b).copied().unwrap_or_default());
-        let bpe = Bpe::new(tokens.len(), byte_ids, &rules.merges, &rules.merged);
+        let size = tokens.len() + rules.missing.len();
+        let bpe = Bpe::new(size, byte_ids, &rules.merges, &rules.merged);
         let mut whole = FxHashMap::default();
         if rules.ignore_merges {
             let (mut work, mut ids) = (Work::default(), Vec::new());
@@ -103,6 +107,9 @@ impl ByteLevel {
     }
 
     fn encode_bytes(&self, text: &[u8], scratch: &mut Scratch, ids: &mut Vec<TokenId>) {
+        if !self.rules.missing.is_empty() && text.iter().any(|byte| self.rules.missing.contains(byte)) {
+            return self.encode_lossy(text, scratch, ids);
+        }
         // One loop for each pattern, so that none pays for the others.
         match self.rules.split {
             Split::Qwen2 => self.encode_words(text, word_end::<1>, scratch, ids),
@@ -135,6 +142,23 @@ impl ByteLevel {
             } else {
                 self.encode_word(&text[at..end], &mut scratch.work, ids);
             }
+            at = end;
+        }
+    }
+
+    /// Words are cut out of the whole text, and only then lose what the vocabulary lacks.
+    fn encode_lossy(&self, text: &[u8], scratch: &mut Scratch, ids: &mut Vec<TokenId>) {
+        let mut at = 0;
+        while at < text.len() {
+            let end = match self.rules.split {
+                Split::Qwen2 => word_end::<1>(text, at),
+                Split::Llama3 => word_end::<3>(text, at),
+                Split::Gpt2 => word_end_gpt2::<false>(text, at),
+                Split::Digits => word_end_gpt2::<true>(text, at),
+            };
+            let known = |byte: &&u8| !self.rules.missing.contains(byte);
+            let word: Vec<u8> = text[at..end].iter().filter(known).copied().collect();
+            self.encode_word(&word, &mut scratch.work, ids);
             at = end;
         }
     }

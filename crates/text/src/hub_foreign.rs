@@ -150,7 +150,7 @@ fn finish<'v>(
 /// The id of the unknown token, which must be there if it is named: the crate would fail on a text that needs it.
 fn unknown(vocab: &Vocab, token: Option<&str>) -> Result<Option<TokenId>, Refusal> {
     match token {
-        None => Ok(None),
+        None | Some("") => Ok(None),
         Some(token) => match vocab.get(token) {
             Some(&id) => Ok(Some(id)),
             None => unsupported(format!("a vocabulary without its unknown token {token:?}")),

@@ -217,11 +217,18 @@ fn bpe(text: &str, file: &HubFile, added: Vec<Added>) -> Result<Parts, Refusal> 
     }
     let added = split_added(added, &model.vocab)?;
     match own_steps(file) {
-        Some((split, nfc)) if !model.byte_fallback && added.plain.is_empty() => {
+        Some((split, nfc)) if !model.byte_fallback && added.plain.is_empty() && !needs_unknown(&model) => {
             own(text, model, added.specials, split, nfc)
         }
         _ => hub_foreign::bpe(text, file, &model, added),
     }
+}
+
+/// Whether a text can have bytes that become the unknown token.
+fn needs_unknown(model: &BpeModel) -> bool {
+    let chars = ByteChars::new();
+    model.unk_token.as_ref().is_some_and(|unk| !unk.is_empty())
+        && (0..=255u8).any(|b| !model.vocab.contains_key(&chars.to_text(&[b])))
 }
 
 /// The split pattern, and whether text is composed first, if the steps around the model are such as our own BPE takes.
@@ -326,6 +333,11 @@ pub(crate) fn table<'v>(
     Ok(tokens)
 }
 
+/// Bytes that a trainer may never have seen: control characters, and those of the rarest letters or of none.
+fn is_rare(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc0..=0xc1 | 0xd4..=0xdf | 0xf1..=0xff)
+}
+
 fn own(
     text: &str,
     model: BpeModel,
@@ -340,11 +352,15 @@ fn own(
             unsupported(format!("a vocabulary that is not byte-level: token {text:?} has {c:?}"))
         })
     })?;
-    let mut byte_ids = Vec::with_capacity(256);
+    let (mut byte_ids, mut missing) = (Vec::with_capacity(256), Vec::new());
     for b in 0..=255u8 {
         let text = chars.to_text(&[b]);
         match model.vocab.get(&text) {
             Some(&id) => byte_ids.push(id),
+            None if is_rare(b) => {
+                byte_ids.push((tokens.len() + missing.len()) as TokenId);
+                missing.push(b);
+            }
             None => return unsupported(format!("a vocabulary without byte 0x{b:02x} ({text:?})")),
         }
     }
@@ -366,7 +382,7 @@ fn own(
             merged.push(whole);
         }
     }
-    let rules = Merges { byte_ids, merges, merged, nfc, split, ignore_merges: model.ignore_merges };
+    let rules = Merges { byte_ids, missing, merges, merged, nfc, split, ignore_merges: model.ignore_merges };
     let is_special = |id: TokenId| specials.binary_search_by_key(&id, |s| s.id).is_ok();
     let own = ByteLevel::new(&tokens, is_special, rules);
     let plain = split == Split::Qwen2 && !model.ignore_merges;
