@@ -142,11 +142,11 @@ mod tests {
         let finder = finder(&[("<a>", Reach::default())]);
         let text = "<a><a><a>";
         assert_eq!(
-            finder.segments(text, &[3..6]),
+            finder.segments(text, std::slice::from_ref(&(3..6))),
             [Segment::Special(0), Segment::Text("<a>"), Segment::Special(0)]
         );
         assert_eq!(finder.segments(text, &[0..1, 4..5, 7..9]), [Segment::Text(text)]);
-        assert_eq!(finder.segments("<a>", &[0..3]), [Segment::Text("<a>")]);
+        assert_eq!(finder.segments("<a>", std::slice::from_ref(&(0..3))), [Segment::Text("<a>")]);
     }
 
     #[test]

@@ -118,7 +118,8 @@ fn first_only(step: &mut Value) -> bool {
         return true;
     }
     match step.get_mut("pretokenizers").and_then(Value::as_array_mut) {
-        Some(steps) => steps.iter_mut().fold(false, |found, step| first_only(step) || found),
+        // All of them, not only up to the first that has it.
+        Some(steps) => steps.iter_mut().filter_map(|step| first_only(step).then_some(())).count() > 0,
         None => false,
     }
 }

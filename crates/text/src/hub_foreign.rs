@@ -138,7 +138,7 @@ fn finish<'v>(
         }
     }
     Ok(Parts {
-        inside: Inside::Foreign(Foreign::new(json, &file.pre_tokenizer, &added.plain, unk)?),
+        inside: Inside::Foreign(Box::new(Foreign::new(json, &file.pre_tokenizer, &added.plain, unk)?)),
         tokens,
         specials: added.specials,
         opening: decoder.opening,

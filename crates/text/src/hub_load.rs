@@ -387,7 +387,7 @@ fn own(
     let own = ByteLevel::new(&tokens, is_special, rules);
     let plain = split == Split::Qwen2 && !model.ignore_merges;
     Ok(Parts {
-        inside: Inside::Bytes(own),
+        inside: Inside::Bytes(Box::new(own)),
         tokens,
         specials,
         opening: Opening::Nothing,

@@ -35,9 +35,9 @@ pub(crate) struct Parts {
 /// What turns text into ids.
 pub(crate) enum Inside {
     /// Byte-level BPE of our own.
-    Bytes(ByteLevel),
+    Bytes(Box<ByteLevel>),
     /// Any other kind, by Hugging Face's crate.
-    Foreign(Foreign),
+    Foreign(Box<Foreign>),
 }
 
 /// What a decoded text loses at its beginning.

@@ -175,7 +175,7 @@ pub fn train(
     }
     report.vocab_size = tokens.len();
     let rules = Merges { byte_ids: (0..256).collect(), merges, merged, ..Merges::default() };
-    let inside = Inside::Bytes(ByteLevel::new(&tokens, |_| false, rules));
+    let inside = Inside::Bytes(Box::new(ByteLevel::new(&tokens, |_| false, rules)));
     let (opening, roles) = (Opening::Nothing, Roles::default());
     let parts = Parts { tokens, specials, inside, opening, roles, source: None };
     Ok(Trained { tokenizer: Tokenizer::new(parts)?, report })
