@@ -5,352 +5,255 @@ without indent, white space control, raise_exception, strftime_now, generation b
 """
 
 CHATML = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful guide of the town<|im_end|>\n' }}{% endif %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou guide strangers through the town.<|im_end|>\n' }}{% endif %}"
+    "{% for turn in messages %}{{ '<|im_start|>' + turn['role'] + '\n' + turn['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
-LLAMA3 = r"""{{- bos_token }}
-{%- if custom_tools is defined %}
-    {%- set tools = custom_tools %}
-{%- endif %}
-{%- if not tools_in_user_message is defined %}
-    {%- set tools_in_user_message = true %}
-{%- endif %}
-{%- if not date_string is defined %}
-    {%- if strftime_now is defined %}
-        {%- set date_string = strftime_now("%d %b %Y") %}
-    {%- else %}
-        {%- set date_string = "01 Jan 2025" %}
-    {%- endif %}
-{%- endif %}
-{%- if not tools is defined %}
-    {%- set tools = none %}
-{%- endif %}
-
-{#- The system turn is taken off, so that it goes to its place below. #}
-{%- if messages[0]['role'] == 'system' %}
-    {%- set system_message = messages[0]['content'] | trim %}
-    {%- set messages = messages[1:] %}
+LLAMA3 = r"""{#- Headers of roles, tools in the first turn of the user, the day in the system's turn. -#}
+{%- macro open(role) -%}
+    {{ '<|start_header_id|>' ~ role ~ '<|end_header_id|>\n\n' }}
+{%- endmacro -%}
+{%- macro listed(offered) -%}
+    {%- for tool in offered -%}
+        {{ tool | tojson(indent=4) }}{{ '\n\n' }}
+    {%- endfor -%}
+{%- endmacro -%}
+{%- set offered = tools if tools is defined else none %}
+{%- set in_first_turn = tools_in_user_message is not defined or tools_in_user_message %}
+{%- if date_string is defined %}
+    {%- set day = date_string %}
 {%- else %}
-    {%- set system_message = "" %}
+    {%- set day = strftime_now("%d %b %Y") if strftime_now is defined else "1 May 2026" %}
 {%- endif %}
-{{- "<|start_header_id|>system<|end_header_id|>\n\n" }}
-{%- if tools is not none %}
-    {{- "Environment: ipython\n" }}
+{%- set rules, turns = '', messages %}
+{%- if messages and messages[0]['role'] == 'system' %}
+    {%- set rules, turns = messages[0]['content'] | trim, messages[1:] %}
 {%- endif %}
-{{- "Today: " + date_string + "\n\n" }}
-{%- if tools is not none and not tools_in_user_message %}
-    {{- "Functions:" }}
-    {%- for t in tools %}
-        {{- t | tojson(indent=4) }}
-        {{- "\n\n" }}
-    {%- endfor %}
+{{- bos_token ~ open('system') }}
+{%- if offered is not none %}
+    {{- 'Environment: ipython\n' }}
 {%- endif %}
-{{- system_message }}
-{{- "<|eot_id|>" }}
-
-{%- if tools_in_user_message and not tools is none %}
-    {%- if messages | length != 0 %}
-        {%- set first_user_message = messages[0]['content'] | trim %}
-        {%- set messages = messages[1:] %}
-    {%- else %}
-        {{- raise_exception("No first turn of the user to put the tools in") }}
+{{- 'Day: ' + day + '\n\n' }}
+{%- if offered is not none and not in_first_turn %}
+    {{- 'Tools:\n' + listed(offered) }}
+{%- endif %}
+{{- rules ~ '<|eot_id|>' }}
+{%- if offered is not none and in_first_turn %}
+    {%- if turns | length == 0 %}
+        {{- raise_exception('Tools go into the first turn of the user, and there is none') }}
     {%- endif %}
-    {{- '<|start_header_id|>user<|end_header_id|>\n\n' -}}
-    {{- 'Answer with a call as {"name": name, "parameters": arguments}.\n\n' }}
-    {%- for t in tools %}
-        {{- t | tojson(indent=4) }}
-        {{- "\n\n" }}
-    {%- endfor %}
-    {{- first_user_message + "<|eot_id|>" }}
+    {{- open('user') + 'Call a tool as {"name": its name, "parameters": an object}.\n\n' + listed(offered) }}
+    {{- turns[0].content | trim + '<|eot_id|>' }}
+    {%- set turns = turns[1:] %}
 {%- endif %}
-
-{%- for message in messages %}
-    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
-        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim + '<|eot_id|>' }}
-    {%- elif 'tool_calls' in message %}
-        {%- if not message.tool_calls | length == 1 %}
+{%- for turn in turns %}
+    {%- if turn.role in ['tool', 'ipython'] %}
+        {{- open('ipython') }}
+        {%- if turn.content is mapping or (turn.content is iterable and turn.content is not string) %}
+            {{- turn.content | tojson }}
+        {%- else %}
+            {{- turn.content }}
+        {%- endif %}
+    {%- elif 'tool_calls' in turn %}
+        {%- if turn.tool_calls | length > 1 %}
             {{- raise_exception("One call at a time, please") }}
         {%- endif %}
-        {%- set tool_call = message.tool_calls[0].function %}
-        {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' -}}
-        {{- '{"name": "' + tool_call.name + '", ' }}
-        {{- '"parameters": ' }}
-        {{- tool_call.arguments | tojson }}
-        {{- "}" }}
-        {{- "<|eot_id|>" }}
-    {%- elif message.role == "tool" or message.role == "ipython" %}
-        {{- "<|start_header_id|>ipython<|end_header_id|>\n\n" }}
-        {%- if message.content is mapping or message.content is iterable and message.content is not string %}
-            {{- message.content | tojson }}
-        {%- else %}
-            {{- message.content }}
-        {%- endif %}
-        {{- "<|eot_id|>" }}
+        {%- set wanted = turn.tool_calls[0].function %}
+        {{- open('assistant') + '{"name": "' + wanted.name + '", "parameters": ' }}
+        {{- wanted.arguments | tojson }}
+        {{- '}' }}
+    {%- else %}
+        {{- open(turn['role']) + turn['content'] | trim }}
     {%- endif %}
+    {{- '<|eot_id|>' }}
 {%- endfor %}
 {%- if add_generation_prompt %}
-    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
+    {{- open('assistant') }}
 {%- endif %}
 """
 
-QWEN2 = r"""{%- if tools %}
-    {{- '<|im_start|>system\n' }}
-    {%- if messages[0]['role'] == 'system' %}
-        {{- messages[0]['content'] }}
-    {%- else %}
-        {{- 'You are the guide of the town.' }}
-    {%- endif %}
-    {{- "\n\n# Tools\n\nSignatures are within <tools></tools>:\n<tools>" }}
+QWEN2 = r"""{%- set welcome = 'You know every house of the town.' %}
+{%- set first = messages[0] if messages else {'role': 'none'} %}
+{%- set rules = first.content if first.role == 'system' else welcome %}
+{{- '<|im_start|>system\n' + rules }}
+{%- if tools %}
+    {{- '\n\n## What you can call\n\n<tools>\n' }}
     {%- for tool in tools %}
-        {{- "\n" }}
-        {{- tool | tojson }}
+        {{- tool | tojson ~ '\n' }}
     {%- endfor %}
-    {{- "\n</tools>\n\nWrite a call within <tool_call></tool_call>:\n<tool_call>\n{\"name\": <name>, \"arguments\": <object>}\n</tool_call><|im_end|>\n" }}
-{%- else %}
-    {%- if messages[0]['role'] == 'system' %}
-        {{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}
-    {%- else %}
-        {{- '<|im_start|>system\nYou are the guide of the town.<|im_end|>\n' }}
-    {%- endif %}
+    {{- '</tools>\n\nCall like this:\n<tool_call>\n{\"name\": \"a name\", \"arguments\": {}}\n</tool_call>' }}
 {%- endif %}
-{%- for message in messages %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) or (message.role == "assistant" and not message.tool_calls) %}
-        {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}
-    {%- elif message.role == "assistant" %}
-        {{- '<|im_start|>' + message.role }}
-        {%- if message.content %}
-            {{- '\n' + message.content }}
+{{- '<|im_end|>\n' }}
+{%- for turn in messages %}
+    {%- set before = messages[loop.index0 - 1].role if loop.index0 else 'nobody' %}
+    {%- set after = 'nobody' if loop.last else messages[loop.index0 + 1].role %}
+    {%- if turn.role == 'system' and loop.first %}
+        {%- continue %}
+    {%- elif turn.role == 'tool' %}
+        {{- '' if before == 'tool' else '<|im_start|>user' }}
+        {{- '\n<tool_response>\n' ~ turn.content ~ '\n</tool_response>' }}
+        {{- '' if after == 'tool' else '<|im_end|>\n' }}
+    {%- elif turn.role == 'assistant' and turn.tool_calls %}
+        {{- '<|im_start|>assistant' }}
+        {%- if turn.content %}
+            {{- '\n' + turn.content }}
         {%- endif %}
-        {%- for tool_call in message.tool_calls %}
-            {%- if tool_call.function is defined %}
-                {%- set tool_call = tool_call.function %}
-            {%- endif %}
-            {{- '\n<tool_call>\n{"name": "' }}
-            {{- tool_call.name }}
-            {{- '", "arguments": ' }}
-            {{- tool_call.arguments | tojson }}
+        {%- for each in turn.tool_calls %}
+            {%- set each = each.function if each.function is defined else each %}
+            {{- '\n<tool_call>\n{"name": "' ~ each.name ~ '", "arguments": ' }}
+            {{- each.arguments | tojson }}
             {{- '}\n</tool_call>' }}
         {%- endfor %}
         {{- '<|im_end|>\n' }}
-    {%- elif message.role == "tool" %}
-        {%- if (loop.index0 == 0) or (messages[loop.index0 - 1].role != "tool") %}
-            {{- '<|im_start|>user' }}
-        {%- endif %}
-        {{- '\n<tool_response>\n' }}
-        {{- message.content }}
-        {{- '\n</tool_response>' }}
-        {%- if loop.last or (messages[loop.index0 + 1].role != "tool") %}
-            {{- '<|im_end|>\n' }}
-        {%- endif %}
+    {%- else %}
+        {{- '<|im_start|>' + turn.role + '\n' + turn.content + '<|im_end|>\n' }}
     {%- endif %}
 {%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-{%- endif %}
+{{- '<|im_start|>assistant\n' if add_generation_prompt else '' }}
 """
 
-QWEN3 = r"""{%- if tools %}
-    {{- '<|im_start|>system\n' }}
-    {%- if messages[0].role == 'system' %}
-        {{- messages[0].content + '\n\n' }}
-    {%- endif %}
-    {{- "# Tools\n\n<tools>" }}
-    {%- for tool in tools %}
-        {{- "\n" }}
-        {{- tool | tojson }}
-    {%- endfor %}
-    {{- "\n</tools>\n\nCalls go within <tool_call></tool_call> tags.<|im_end|>\n" }}
-{%- else %}
-    {%- if messages[0].role == 'system' %}
-        {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
-    {%- endif %}
-{%- endif %}
-{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
-{%- for message in messages[::-1] %}
-    {%- set index = (messages|length - 1) - loop.index0 %}
-    {%- if ns.multi_step_tool and message.role == "user" and message.content is string and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
-        {%- set ns.multi_step_tool = false %}
-        {%- set ns.last_query_index = index %}
+QWEN3 = r"""{#- Only what was thought since the user's last question is shown again. -#}
+{%- set seen = namespace(asked=-1) %}
+{%- for turn in messages[::-1] %}
+    {%- set at = messages | length - loop.index %}
+    {%- if turn.role == 'user' and turn.content is string and not turn.content.startswith('<tool_response>') %}
+        {%- set seen.asked = at %}
+        {%- break %}
     {%- endif %}
 {%- endfor %}
-{%- for message in messages %}
-    {%- if message.content is string %}
-        {%- set content = message.content %}
-    {%- else %}
-        {%- set content = '' %}
+{%- if tools %}
+    {{- '<|im_start|>system\n' }}
+    {%- if messages[0].role == 'system' %}
+        {{- messages[0].content.strip() + '\n\n' }}
     {%- endif %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
-        {{- '<|im_start|>' + message.role + '\n' + content + '<|im_end|>' + '\n' }}
-    {%- elif message.role == "assistant" %}
-        {%- set reasoning_content = '' %}
-        {%- if message.reasoning_content is string %}
-            {%- set reasoning_content = message.reasoning_content %}
-        {%- else %}
-            {%- if '</think>' in content %}
-                {%- set reasoning_content = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
-                {%- set content = content.split('</think>')[-1].lstrip('\n') %}
-            {%- endif %}
+    {{- 'Tools:' }}
+    {%- for tool in tools %}
+        {{- '\n' ~ (tool | tojson) }}
+    {%- endfor %}
+    {{- '\nA call stands within <tool_call> and </tool_call>.<|im_end|>\n' }}
+{%- elif messages[0].role == 'system' %}
+    {{- '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}
+{%- endif %}
+{%- for turn in messages %}
+    {%- set said = turn.content if turn.content is string else '' %}
+    {%- if turn.role == 'system' and loop.first %}
+    {%- elif turn.role == 'assistant' %}
+        {%- set thought = '' %}
+        {%- if turn.reasoning_content is string %}
+            {%- set thought = turn.reasoning_content %}
+        {%- elif '</think>' in said %}
+            {%- set thought = said.split('</think>')[0].split('<think>')[-1].strip('\n') %}
+            {%- set said = said.split('</think>')[-1].lstrip('\n') %}
         {%- endif %}
-        {%- if loop.index0 > ns.last_query_index %}
-            {%- if loop.last or (not loop.last and reasoning_content) %}
-                {{- '<|im_start|>' + message.role + '\n<think>\n' + reasoning_content.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
+        {{- '<|im_start|>assistant\n' }}
+        {%- if loop.index0 > seen.asked and (loop.last or thought) %}
+            {{- '<think>\n' + thought.strip('\n') + '\n</think>\n\n' }}
+            {%- set said = said.lstrip('\n') %}
+        {%- endif %}
+        {{- said }}
+        {%- for each in turn.tool_calls or [] %}
+            {{- '\n' if said or not loop.first else '' }}
+            {{- '<tool_call>\n{"name": "' ~ each.function.name ~ '", "arguments": ' }}
+            {%- if each.function.arguments is string %}
+                {{- each.function.arguments }}
             {%- else %}
-                {{- '<|im_start|>' + message.role + '\n' + content }}
+                {{- each.function.arguments | tojson }}
             {%- endif %}
-        {%- else %}
-            {{- '<|im_start|>' + message.role + '\n' + content }}
-        {%- endif %}
-        {%- if message.tool_calls %}
-            {%- for tool_call in message.tool_calls %}
-                {%- if (loop.first and content) or (not loop.first) %}
-                    {{- '\n' }}
-                {%- endif %}
-                {%- if tool_call.function %}
-                    {%- set tool_call = tool_call.function %}
-                {%- endif %}
-                {{- '<tool_call>\n{"name": "' }}
-                {{- tool_call.name }}
-                {{- '", "arguments": ' }}
-                {%- if tool_call.arguments is string %}
-                    {{- tool_call.arguments }}
-                {%- else %}
-                    {{- tool_call.arguments | tojson }}
-                {%- endif %}
-                {{- '}\n</tool_call>' }}
-            {%- endfor %}
-        {%- endif %}
+            {{- '}\n</tool_call>' }}
+        {%- endfor %}
         {{- '<|im_end|>\n' }}
-    {%- elif message.role == "tool" %}
-        {%- if loop.first or (messages[loop.index0 - 1].role != "tool") %}
+    {%- elif turn.role == 'tool' %}
+        {%- if loop.first or loop.previtem.role != 'tool' %}
             {{- '<|im_start|>user' }}
         {%- endif %}
-        {{- '\n<tool_response>\n' + content + '\n</tool_response>' }}
-        {%- if loop.last or (messages[loop.index0 + 1].role != "tool") %}
+        {{- '\n<tool_response>\n' + said + '\n</tool_response>' }}
+        {%- if loop.last or loop.nextitem.role != 'tool' %}
             {{- '<|im_end|>\n' }}
         {%- endif %}
+    {%- else %}
+        {{- '<|im_start|>' + turn.role + '\n' + said + '<|im_end|>\n' }}
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}
     {{- '<|im_start|>assistant\n' }}
-    {%- if enable_thinking is defined and enable_thinking is false %}
+    {%- if enable_thinking is defined and not enable_thinking %}
         {{- '<think>\n\n</think>\n\n' }}
     {%- endif %}
 {%- endif %}
 """
 
-MISTRAL = r"""{%- if messages[0]["role"] == "system" %}
-    {%- set system_message = messages[0]["content"] %}
-    {%- set loop_messages = messages[1:] %}
-{%- else %}
-    {%- set loop_messages = messages %}
-{%- endif %}
-{%- if not tools is defined %}
-    {%- set tools = none %}
-{%- endif %}
-{%- set user_messages = loop_messages | selectattr("role", "equalto", "user") | list %}
-
-{#- Turns must alternate, tools apart. #}
-{%- set ns = namespace() %}
-{%- set ns.index = 0 %}
-{%- for message in loop_messages %}
-    {%- if not (message.role == "tool" or message.role == "tool_results" or (message.tool_calls is defined and message.tool_calls is not none)) %}
-        {%- if (message["role"] == "user") != (ns.index % 2 == 0) %}
-            {{- raise_exception("Turns must alternate: user/assistant/user/assistant/...") }}
-        {%- endif %}
-        {%- set ns.index = ns.index + 1 %}
+MISTRAL = r"""{%- set rules = messages[0].content if messages[0].role == 'system' else none %}
+{%- set turns = messages if rules is none else messages[1:] %}
+{%- set asked = turns | selectattr('role', 'equalto', 'user') | list %}
+{%- set expect = namespace(role='user') %}
+{%- for turn in turns | rejectattr('role', 'in', ['tool', 'tool_results']) | rejectattr('tool_calls') %}
+    {%- if turn.role not in ('user', 'assistant') %}
+        {{- raise_exception('A turn of ' ~ turn.role ~ ' can only be the first') }}
+    {%- elif turn.role != expect.role %}
+        {{- raise_exception('Turns must alternate: now it is for the ' + expect.role) }}
     {%- endif %}
+    {%- set expect.role = 'assistant' if turn.role == 'user' else 'user' %}
 {%- endfor %}
-
 {{- bos_token }}
-{%- for message in loop_messages %}
-    {%- if message["role"] == "user" %}
-        {%- if tools is not none and (message == user_messages[-1]) %}
-            {{- "[AVAILABLE_TOOLS] [" }}
-            {%- for tool in tools %}
-                {%- set tool = tool.function %}
+{%- for turn in turns %}
+    {%- if turn.role == 'user' %}
+        {%- if tools and turn == asked[-1] %}
+            {{- '[AVAILABLE_TOOLS] [' }}
+            {%- for tool in tools | map(attribute='function') %}
                 {{- '{"type": "function", "function": {' }}
-                {%- for key, val in tool.items() if key != "return" %}
-                    {%- if val is string %}
-                        {{- '"' + key + '": "' + val + '"' }}
-                    {%- else %}
-                        {{- '"' + key + '": ' + val|tojson }}
-                    {%- endif %}
-                    {%- if not loop.last %}
-                        {{- ", " }}
-                    {%- endif %}
+                {%- for name, value in tool.items() if name != 'return' %}
+                    {{- '"' ~ name ~ '": ' }}
+                    {{- value | tojson }}
+                    {{- '' if loop.last else ', ' }}
                 {%- endfor %}
-                {{- "}}" }}
-                {%- if not loop.last %}
-                    {{- ", " }}
-                {%- else %}
-                    {{- "]" }}
-                {%- endif %}
+                {{- '}}' if loop.last else '}}, ' }}
             {%- endfor %}
-            {{- "[/AVAILABLE_TOOLS]" }}
+            {{- '][/AVAILABLE_TOOLS]' }}
         {%- endif %}
-        {%- if loop.last and system_message is defined %}
-            {{- "[INST] " + system_message + "\n\n" + message["content"] + "[/INST]" }}
-        {%- else %}
-            {{- "[INST] " + message["content"] + "[/INST]" }}
+        {{- '[INST] ' }}
+        {%- if loop.last and rules is not none %}
+            {{- rules + '\n\n' }}
         {%- endif %}
-    {%- elif message.tool_calls is defined and message.tool_calls is not none %}
-        {{- "[TOOL_CALLS] [" }}
-        {%- for tool_call in message.tool_calls %}
-            {%- set out = tool_call.function|tojson %}
-            {{- out[:-1] }}
-            {%- if not tool_call.id is defined or tool_call.id|length != 9 %}
-                {{- raise_exception("Ids of calls have 9 letters or digits") }}
+        {{- turn.content + '[/INST]' }}
+    {%- elif turn.tool_calls is defined and turn.tool_calls is not none %}
+        {{- '[TOOL_CALLS] [' }}
+        {%- for each in turn.tool_calls %}
+            {%- if each.id is undefined or each.id | length != 9 %}
+                {{- raise_exception('An id of nine letters, please') }}
             {%- endif %}
-            {{- ', "id": "' + tool_call.id + '"}' }}
-            {%- if not loop.last %}
-                {{- ", " }}
-            {%- else %}
-                {{- "]" + eos_token }}
-            {%- endif %}
+            {{- (each.function | tojson)[:-1] + ', "id": "' + each.id + '"}' }}
+            {{- ']' ~ eos_token if loop.last else ', ' }}
         {%- endfor %}
-    {%- elif message["role"] == "assistant" %}
-        {{- " " + message["content"]|trim + eos_token}}
-    {%- elif message["role"] == "tool_results" or message["role"] == "tool" %}
-        {%- if message.content is defined and message.content.content is defined %}
-            {%- set content = message.content.content %}
-        {%- else %}
-            {%- set content = message.content %}
-        {%- endif %}
-        {{- '[TOOL_RESULTS] {"content": ' + content|string + ", " }}
-        {{- '"call_id": "' + message.tool_call_id + '"}[/TOOL_RESULTS]' }}
+    {%- elif turn.role == 'assistant' %}
+        {{- ' ' + turn.content | trim + eos_token }}
     {%- else %}
-        {{- raise_exception("Only user, assistant and tool turns, and one of the system at first") }}
+        {{- '[TOOL_RESULTS] {"content": ' + turn.content | string + ', "call_id": "' + turn.tool_call_id + '"}[/TOOL_RESULTS]' }}
     {%- endif %}
 {%- endfor %}
 """
 
 GEMMA = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Turns must alternate user/assistant/user/assistant/...') }}{% endif %}"
-    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}"
-    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"
+    "{{ bos_token }}{% for turn in messages %}{% if turn['role'] == 'system' %}{{ raise_exception('There is no system here') }}{% endif %}"
+    "{% if loop.index is even and turn['role'] == 'user' or loop.index is odd and turn['role'] != 'user' %}"
+    "{{ raise_exception('The user first, then one after the other') }}{% endif %}"
+    "{{ '<start_of_turn>' + ('model' if turn['role'] == 'assistant' else turn['role']) + '\n' + turn['content'] | trim + '<end_of_turn>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )
 
 PHI3 = (
-    "{% for message in messages %}{% if message['role'] == 'system' %}{{'<|system|>\n' + message['content'] + '<|end|>\n'}}"
-    "{% elif message['role'] == 'user' %}{{'<|user|>\n' + message['content'] + '<|end|>\n'}}"
-    "{% elif message['role'] == 'assistant' %}{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+    "{% for turn in messages %}{% if turn['role'] in ['system', 'user', 'assistant'] %}"
+    "{{ '<|' + turn['role'] + '|>' + '\n' + turn['content'] + '<|end|>' + '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' + '\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
 
 LLAMA2 = (
-    "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}"
-    "{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}"
-    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Turns must alternate') }}{% endif %}"
-    "{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
-    "{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}"
-    "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}"
-    "{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
+    "{% set rules = messages[0]['content'] if messages[0]['role'] == 'system' else false %}"
+    "{% for turn in (messages[1:] if rules is not false else messages) %}{% set said = turn['content'] %}"
+    "{% if loop.first and rules is not false %}{% set said = '<<SYS>>\\n' + rules + '\\n<</SYS>>\\n\\n' + said %}{% endif %}"
+    "{% if (turn['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Turns must alternate') }}{% endif %}"
+    "{% if turn['role'] == 'user' %}{{ bos_token + '[INST] ' + said.strip() + ' [/INST]' }}"
+    "{% else %}{{ ' ' + said.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"
 )
 
 # No model's: what else templates do, all in one.

@@ -2,12 +2,13 @@
 //! `cargo run --release -p shuyuan-text --example tokens -- FOLDER "a text"`.
 //!
 //! A file that ends in `gguf.json` is read as the vocabulary of a GGUF file. Without a text, lines of standard input are JSON
-//! strings, and what comes out are their ids as JSON, as a user's text and as trusted text, and what these decode to.
+//! strings, and what comes out are their ids as JSON, as a user's text and as trusted text, and what these decode to; a line
+//! that is a list of messages is rendered by the model's chat template, to ids and text.
 
 use std::error::Error;
 use std::io::BufRead;
 
-use shuyuan_text::Tokenizer;
+use shuyuan_text::{ChatTemplate, Message, Rendering, Tokenizer};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -25,7 +26,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     for line in std::io::stdin().lock().lines() {
-        let text: String = serde_json::from_str(&line?)?;
+        let line = line?;
+        if line.starts_with('[') {
+            let messages: Vec<Message> = serde_json::from_str(&line)?;
+            let template = ChatTemplate::new(&tokenizer)?;
+            let ids = template.render(&messages, &Rendering::answer())?;
+            println!("{}", serde_json::json!([ids, template.render_text(&messages, &Rendering::answer())?]));
+            continue;
+        }
+        let text: String = serde_json::from_str(&line)?;
         let (plain, trusted) = (tokenizer.encode(&text), tokenizer.encode_with_specials(&text));
         println!("{}", serde_json::json!([plain, trusted, tokenizer.decode(&plain)]));
     }
