@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shuyuan_engine::{Engine, EngineError, Reason, Request, Sampling};
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, StreamDecoder, TokenId, Tokenizer};
+use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Rendering, StreamDecoder, TokenId, Tokenizer};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -107,8 +107,8 @@ impl Local {
     /// A number out of bounds, a conversation longer than the context, a tokenizer without chat tokens.
     pub fn chat(&self, messages: &[Message], options: &Options, on: Listener) -> Result<Reply, ChainError> {
         let template = ChatTemplate::new(&self.tokenizer)?;
-        let ids = template.render(messages, true);
-        self.write(ids, vec![template.end_of_turn()], options, on)
+        let ids = template.render(messages, &Rendering::answer())?;
+        self.write(ids, template.stop_ids().to_vec(), options, on)
     }
 
     /// Goes on with a text.

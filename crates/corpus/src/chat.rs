@@ -50,7 +50,7 @@ impl Conversations {
                     .records()
                     .par_iter()
                     .map(|record| {
-                        parse(part.bytes(record), record.kind).map(|e| render(e, tokenizer, &template, end))
+                        parse(part.bytes(record), record.kind).and_then(|e| render(e, tokenizer, &template, end))
                     })
                     .collect();
                 all.skipped.add(&part.skipped);
@@ -90,15 +90,17 @@ fn render(
     tokenizer: &Tokenizer,
     template: &ChatTemplate,
     end: Option<TokenId>,
-) -> Conversation {
+) -> Result<Conversation, (&'static str, String)> {
     match example {
         Example::Chat { messages } => {
-            let (ids, mask) = template.render_for_training(&messages);
-            Conversation { ids, mask }
+            let (ids, mask) = template
+                .render_for_training(&messages)
+                .map_err(|error| ("a conversation that the chat template refuses", error.to_string()))?;
+            Ok(Conversation { ids, mask })
         }
         Example::Text { text } => {
             let ids: Vec<TokenId> = end.into_iter().chain(tokenizer.encode(&text)).chain(end).collect();
-            Conversation { mask: vec![true; ids.len()], ids }
+            Ok(Conversation { mask: vec![true; ids.len()], ids })
         }
     }
 }

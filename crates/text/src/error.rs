@@ -32,8 +32,8 @@ pub enum Error {
     },
     /// A file is a tokenizer of a kind that this crate does not read.
     #[error(
-        "{path} is a tokenizer that is not supported: {what}; supported are byte-level BPE tokenizers with Qwen2's split \
-         pattern (GPT-style vocabulary and merges, normaliser NFC or none)"
+        "{path} is a tokenizer that is not supported: {what}; supported are BPE (byte-level or SentencePiece-like), WordPiece \
+         and Unigram tokenizers, as Llama, Mistral, Qwen, Gemma, Phi, GPT-2, SmolLM, BERT and T5 have"
     )]
     Unsupported {
         /// The file.
@@ -71,8 +71,19 @@ pub enum Error {
     /// The caller's progress function asked to stop.
     #[error("training was stopped before it was done; nothing was written")]
     Stopped,
+    /// A chat template that cannot be used at all.
+    #[error("the chat template cannot be used: {0}; give a conversation as text, or correct the template")]
+    BadTemplate(String),
+    /// A chat template that fails for this conversation.
+    #[error("the chat template fails for this conversation: {0}")]
+    Rendering(String),
+    /// A chat template that does not want this conversation, in its own words.
+    #[error("the model's chat template refuses this conversation: {0}")]
+    Refused(String),
     /// The tokenizer lacks a special token that is needed.
-    #[error("the tokenizer has no special token {0}; use one that was trained here or a Qwen-like one")]
+    #[error(
+        "the tokenizer has no special token {0} and no chat template; use one that was trained here or that of a chat model"
+    )]
     NoSuchSpecial(String),
 }
 

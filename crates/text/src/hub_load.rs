@@ -1,4 +1,5 @@
-//! Reads `tokenizer.json` of Hugging Face, and refuses what would give other ids here than there.
+//! Reads `tokenizer.json` of Hugging Face: what our own BPE gives the same ids for, and the rest by their crate. Refuses what
+//! would give other ids here than there.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,32 +11,37 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::TokenId;
+use crate::added::{Reach, Special};
 use crate::byte_chars::ByteChars;
+use crate::byte_level::{ByteLevel, Merges};
 use crate::error::{Error, Result};
-use crate::split::SPLIT_PATTERN;
-use crate::tokenizer::{Special, Tokenizer, Vocabulary};
+use crate::hub_ends;
+use crate::hub_foreign;
+use crate::roles::{Config, Roles};
+use crate::split::{LLAMA3_PATTERN, SPLIT_PATTERN, Split};
+use crate::tokenizer::{Inside, Opening, Parts, Tokenizer};
 
 /// The name of the file in a model's folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Larger files are refused unread; the largest real ones have 35 MB.
 const MOST_BYTES: u64 = 256 << 20;
 /// Larger ids are refused, or one wrong digit would allocate gigabytes.
-const MOST_IDS: usize = 1 << 22;
+pub(crate) const MOST_IDS: usize = 1 << 22;
 
 #[derive(Deserialize)]
-struct HubFile<'a> {
+pub(crate) struct HubFile<'a> {
     #[serde(default)]
     added_tokens: Vec<Added>,
     #[serde(default)]
-    normalizer: Value,
+    pub(crate) normalizer: Value,
     #[serde(default)]
-    pre_tokenizer: Value,
+    pub(crate) pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
     #[serde(default)]
-    decoder: Value,
+    pub(crate) decoder: Value,
     #[serde(borrow)]
-    model: &'a RawValue,
+    pub(crate) model: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -58,9 +64,11 @@ struct Kind {
 }
 
 #[derive(Deserialize)]
-struct Model {
-    vocab: HashMap<String, TokenId>,
-    merges: Vec<Merge>,
+pub(crate) struct BpeModel {
+    pub(crate) vocab: HashMap<String, TokenId>,
+    pub(crate) merges: Vec<Merge>,
+    #[serde(default)]
+    pub(crate) unk_token: Option<String>,
     #[serde(default)]
     dropout: Option<f64>,
     #[serde(default)]
@@ -70,39 +78,65 @@ struct Model {
     #[serde(default)]
     byte_fallback: bool,
     #[serde(default)]
-    ignore_merges: bool,
+    pub(crate) ignore_merges: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Merge {
+pub(crate) enum Merge {
     Pair(String, String),
     Line(String),
 }
 
+impl Merge {
+    /// Its two parts, if it has two.
+    pub(crate) fn parts(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Pair(left, right) => Some((left, right)),
+            Self::Line(line) => line.split_once(' '),
+        }
+    }
+}
+
+/// The tokens beside the model's: special ones, and those that stand for plain text wherever it has them.
+pub(crate) struct AddedTokens {
+    pub(crate) specials: Vec<Special>,
+    /// In the learned vocabulary as well (Gemma's runs of line breaks): text like other tokens, but found before the model
+    /// sees it.
+    pub(crate) plain: Vec<Special>,
+}
+
 impl Tokenizer {
-    /// Reads a tokenizer from a folder with a `tokenizer.json`, or from such a file.
+    /// Reads a tokenizer from a folder with a `tokenizer.json`, or from such a file, and what lies beside it
+    /// (`tokenizer_config.json`, `special_tokens_map.json`, `chat_template.jinja`).
     ///
-    /// Reads what [`Tokenizer::save`] wrote, and byte-level BPE tokenizers from elsewhere with the same split pattern (Qwen2,
-    /// Qwen2.5, Qwen3). Errors: no file, not such a file, a tokenizer of another kind; each named.
+    /// Reads what [`Tokenizer::save`] wrote, and BPE, WordPiece and Unigram tokenizers from elsewhere (Llama, Mistral, Qwen,
+    /// Gemma, Phi-3, GPT-2, SmolLM, BERT, T5). Errors: no file, not such a file, a tokenizer of another kind; each named.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let path = if path.is_dir() { path.join(TOKENIZER_FILE) } else { path.to_path_buf() };
-        let text = read(&path)?;
-        Self::from_json(&text, path)
+        let text = read_text(&path)?;
+        let config = match path.parent() {
+            Some(dir) if path.file_name().is_some_and(|name| name == TOKENIZER_FILE) => Config::load(dir)?,
+            _ => Config::default(),
+        };
+        read(&text, path, config)
     }
 
     /// Reads the text of a `tokenizer.json`; `path` is what errors name.
     pub fn from_json(text: &str, path: impl Into<PathBuf>) -> Result<Self> {
-        let path = path.into();
-        vocabulary(text).map(Self::new).map_err(|refusal| match refusal {
-            Refusal::Corrupt(reason) => Error::Corrupt { path, reason },
-            Refusal::Unsupported(what) => Error::Unsupported { path, what },
-        })
+        read(text, path.into(), Config::default())
     }
 }
 
-fn read(path: &Path) -> Result<String> {
+fn read(text: &str, path: PathBuf, config: Config) -> Result<Tokenizer> {
+    let parts = parts(text).map_err(|refusal| refusal.of(path))?;
+    let mut parts = parts;
+    parts.roles.apply(config, &parts.specials);
+    Tokenizer::new(parts)
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     let io = |source| Error::Io { path: path.to_path_buf(), action: "read", source };
     let corrupt = |reason: String| Error::Corrupt { path: path.to_path_buf(), reason };
     let file = File::open(path).map_err(io)?;
@@ -117,16 +151,26 @@ fn read(path: &Path) -> Result<String> {
     String::from_utf8(bytes).map_err(|e| corrupt(format!("it is not text: {}", e.utf8_error())))
 }
 
-enum Refusal {
+/// Why a file is not read, before it is known which.
+pub(crate) enum Refusal {
     Corrupt(String),
     Unsupported(String),
 }
 
-fn corrupt<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+impl Refusal {
+    pub(crate) fn of(self, path: PathBuf) -> Error {
+        match self {
+            Self::Corrupt(reason) => Error::Corrupt { path, reason },
+            Self::Unsupported(what) => Error::Unsupported { path, what },
+        }
+    }
+}
+
+pub(crate) fn corrupt<T>(reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Corrupt(reason.into()))
 }
 
-fn unsupported<T>(what: impl Into<String>) -> Result<T, Refusal> {
+pub(crate) fn unsupported<T>(what: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Unsupported(what.into()))
 }
 
@@ -136,123 +180,194 @@ impl From<serde_json::Error> for Refusal {
     }
 }
 
-fn vocabulary(text: &str) -> Result<Vocabulary, Refusal> {
-    let file: HubFile = serde_json::from_str(text)?;
+/// What a `tokenizer.json` says, with the ends of its post-processor.
+pub(crate) fn parts(text: &str) -> Result<Parts, Refusal> {
+    let mut file: HubFile = serde_json::from_str(text)?;
     let kind: Kind = serde_json::from_str(file.model.get())?;
-    // Old files leave the type out of BPE models.
-    if let Some(kind) = kind.r#type.filter(|k| k != "BPE") {
-        return unsupported(format!("model type {kind}"));
-    }
-    let nfc = check_steps(&file)?;
-    let model: Model = serde_json::from_str(file.model.get())?;
-    check_model(&model)?;
-    build(file.added_tokens, model, nfc)
-}
-
-/// The steps around the model must be those of Qwen2; true if text is composed first.
-fn check_steps(file: &HubFile) -> Result<bool, Refusal> {
-    let nfc = match kind_of(&file.normalizer) {
-        None => false,
-        Some("NFC") => true,
-        Some(other) => return unsupported(format!("normaliser {other}")),
+    let added = std::mem::take(&mut file.added_tokens);
+    let mut parts = match kind.r#type.as_deref() {
+        // Old files leave the type out of BPE models.
+        None | Some("BPE") => bpe(text, &file, added)?,
+        Some("WordPiece") => hub_foreign::word_piece(text, &file, |vocab| split_added(added, vocab))?,
+        Some("Unigram") => hub_foreign::unigram(text, &file, |vocab| split_added(added, vocab))?,
+        Some(other) => return unsupported(format!("model type {other}")),
     };
-    let steps = match &file.pre_tokenizer["pretokenizers"] {
-        Value::Array(steps) => steps.as_slice(),
-        _ => std::slice::from_ref(&file.pre_tokenizer),
-    };
-    match steps {
-        [split, bytes] if kind_of(split) == Some("Split") && kind_of(bytes) == Some("ByteLevel") => {
-            match split["pattern"]["Regex"].as_str() {
-                Some(SPLIT_PATTERN) => {}
-                Some(other) => return unsupported(format!("split pattern {other}")),
-                None => return unsupported(format!("split by {}", split["pattern"])),
-            }
-            if split["behavior"] != "Isolated" || split["invert"] == true {
-                return unsupported("a split that does not keep each match as a word");
-            }
-            if bytes["use_regex"] != false {
-                return unsupported("a second split pattern (ByteLevel with use_regex)");
-            }
-            if bytes["add_prefix_space"] == true {
-                return unsupported("a space added before the text (add_prefix_space)");
-            }
-        }
-        [bytes] if kind_of(bytes) == Some("ByteLevel") => {
-            return unsupported("GPT-2's split pattern (ByteLevel with use_regex)");
-        }
-        [other] if kind_of(other).is_none() => return unsupported("text that is not split into words"),
-        others => {
-            let kinds: Vec<&str> = others.iter().filter_map(kind_of).collect();
-            return unsupported(format!("pre-tokenizers {}", kinds.join(", ")));
-        }
+    let (prefix, suffix) = hub_ends::read(&file.post_processor)?;
+    // Whatever the template names first is what begins a text, unless a configuration says otherwise.
+    parts.roles.bos = prefix.first().copied();
+    parts.roles.prefix = prefix;
+    parts.roles.suffix = suffix;
+    let size = parts.tokens.len();
+    if let Some(id) =
+        [&parts.roles.prefix, &parts.roles.suffix].into_iter().flatten().find(|id| **id as usize >= size)
+    {
+        return corrupt(format!("the post-processor adds token {id}, but there are {size}"));
     }
-    if let Some(other) = kind_of(&file.post_processor).filter(|k| *k != "ByteLevel") {
-        return unsupported(format!("post-processor {other}, which adds tokens to every text"));
-    }
-    match kind_of(&file.decoder) {
-        None | Some("ByteLevel") => Ok(nfc),
-        Some(other) => unsupported(format!("decoder {other}")),
-    }
+    Ok(parts)
 }
 
-fn kind_of(step: &Value) -> Option<&str> {
-    step["type"].as_str()
-}
-
-fn check_model(model: &Model) -> Result<(), Refusal> {
+fn bpe(text: &str, file: &HubFile, added: Vec<Added>) -> Result<Parts, Refusal> {
+    let model: BpeModel = serde_json::from_str(file.model.get())?;
     let given = |s: &Option<String>| s.as_ref().is_some_and(|s| !s.is_empty());
     if given(&model.continuing_subword_prefix) || given(&model.end_of_word_suffix) {
         return unsupported("prefixes or suffixes of word parts");
     }
-    if model.byte_fallback {
-        return unsupported("byte_fallback (a vocabulary of characters, not bytes)");
-    }
-    if model.ignore_merges {
-        return unsupported("ignore_merges");
-    }
     if model.dropout.is_some_and(|d| d > 0.0) {
         return unsupported("dropout of merges");
     }
-    Ok(())
+    let added = split_added(added, &model.vocab)?;
+    match own_steps(file) {
+        Some((split, nfc)) if !model.byte_fallback && added.plain.is_empty() && !needs_unknown(&model) => {
+            own(text, model, added.specials, split, nfc)
+        }
+        _ => hub_foreign::bpe(text, file, &model, added),
+    }
 }
 
-fn build(added: Vec<Added>, model: Model, nfc: bool) -> Result<Vocabulary, Refusal> {
+/// Whether a text can have bytes that become the unknown token.
+fn needs_unknown(model: &BpeModel) -> bool {
     let chars = ByteChars::new();
-    let most = model.vocab.values().chain(added.iter().map(|a| &a.id)).max();
-    let size = most.map_or(0, |&id| id as usize + 1);
+    model.unk_token.as_ref().is_some_and(|unk| !unk.is_empty())
+        && (0..=255u8).any(|b| !model.vocab.contains_key(&chars.to_text(&[b])))
+}
+
+/// The split pattern, and whether text is composed first, if the steps around the model are such as our own BPE takes.
+fn own_steps(file: &HubFile) -> Option<(Split, bool)> {
+    let nfc = match kind_of(&file.normalizer) {
+        None => false,
+        Some("NFC") => true,
+        Some(_) => return None,
+    };
+    if kind_of(&file.decoder).is_some_and(|decoder| decoder != "ByteLevel") {
+        return None;
+    }
+    let steps = match &file.pre_tokenizer["pretokenizers"] {
+        Value::Array(steps) => steps.as_slice(),
+        _ => std::slice::from_ref(&file.pre_tokenizer),
+    };
+    // Both are true where they are left out.
+    let no_space = |bytes: &Value| bytes["add_prefix_space"] == false;
+    let no_pattern = |bytes: &Value| bytes["use_regex"] == false;
+    let kinds: Vec<Option<&str>> = steps.iter().map(kind_of).collect();
+    let split = match (kinds.as_slice(), steps) {
+        ([Some("Split"), Some("ByteLevel")], [split, bytes]) if no_space(bytes) && no_pattern(bytes) => {
+            if split["behavior"] != "Isolated" || split["invert"] == true {
+                return None;
+            }
+            match split["pattern"]["Regex"].as_str()? {
+                SPLIT_PATTERN => Split::Qwen2,
+                LLAMA3_PATTERN => Split::Llama3,
+                _ => return None,
+            }
+        }
+        ([Some("Digits"), Some("ByteLevel")], [digits, bytes])
+            if no_space(bytes) && !no_pattern(bytes) && digits["individual_digits"] == true =>
+        {
+            Split::Digits
+        }
+        ([Some("ByteLevel")], [bytes]) if no_space(bytes) && !no_pattern(bytes) => Split::Gpt2,
+        _ => return None,
+    };
+    Some((split, nfc))
+}
+
+pub(crate) fn kind_of(step: &Value) -> Option<&str> {
+    step["type"].as_str()
+}
+
+/// Sorts the added tokens into special ones and plain text.
+fn split_added(added: Vec<Added>, vocab: &HashMap<String, TokenId>) -> Result<AddedTokens, Refusal> {
+    let mut all = AddedTokens { specials: Vec::new(), plain: Vec::new() };
+    for a in added {
+        if a.content.is_empty() {
+            return corrupt(format!("added token {} is empty", a.id));
+        }
+        let reach = Reach { lstrip: a.lstrip, rstrip: a.rstrip, single_word: a.single_word };
+        let learned = vocab.get(&a.content);
+        if learned.is_some_and(|id| *id != a.id) {
+            return corrupt(format!("added token {:?} has id {}, which is not its own", a.content, a.id));
+        }
+        let to = if learned.is_some() && !a.special { &mut all.plain } else { &mut all.specials };
+        to.push(Special { text: a.content, id: a.id, control: a.special, reach });
+    }
+    all.specials.sort_by_key(|s| s.id);
+    if let Some(twice) = all.specials.windows(2).find(|w| w[0].id == w[1].id) {
+        return corrupt(format!("two added tokens have id {}", twice[0].id));
+    }
+    Ok(all)
+}
+
+/// The tokens' bytes by id, special ones with their text. `bytes` gives those of a learned token.
+pub(crate) fn table<'v>(
+    vocab: impl Iterator<Item = (&'v str, TokenId)>,
+    specials: &[Special],
+    mut bytes: impl FnMut(&str) -> Result<Vec<u8>, Refusal>,
+) -> Result<Vec<Vec<u8>>, Refusal> {
+    let vocab: Vec<(&str, TokenId)> = vocab.collect();
+    let most = vocab.iter().map(|(_, id)| *id).chain(specials.iter().map(|s| s.id)).max();
+    let size = most.map_or(0, |id| id as usize + 1);
     if size > MOST_IDS {
         return unsupported(format!("id {}; the most is {}", size - 1, MOST_IDS - 1));
     }
-    let mut tokens: Vec<Vec<u8>> = vec![Vec::new(); size];
-    let is_added = |text: &str, id| added.iter().any(|a| a.id == id && a.content == text);
-    for (text, &id) in &model.vocab {
-        if !tokens[id as usize].is_empty() {
+    let special = |id: TokenId| specials.binary_search_by_key(&id, |s| s.id).ok().map(|at| &specials[at]);
+    let mut taken = vec![false; size];
+    let mut tokens = vec![Vec::new(); size];
+    for (text, id) in vocab {
+        if std::mem::replace(&mut taken[id as usize], true) {
             return corrupt(format!("two tokens have id {id}, one is {text:?}"));
         }
-        tokens[id as usize] = match chars.to_bytes(text) {
-            Ok(bytes) => bytes,
-            Err(_) if is_added(text, id) => text.clone().into_bytes(),
-            Err(c) => {
-                return unsupported(format!("a vocabulary that is not byte-level: token {text:?} has {c:?}"));
+        match special(id) {
+            Some(special) if special.text != text => {
+                return corrupt(format!(
+                    "added token {:?} has id {id}, which another token has",
+                    special.text
+                ));
             }
-        };
+            Some(_) => {}
+            None => tokens[id as usize] = bytes(text)?,
+        }
     }
-    let mut byte_ids = [0; 256];
+    for special in specials {
+        tokens[special.id as usize] = special.text.clone().into_bytes();
+    }
+    Ok(tokens)
+}
+
+/// Bytes that a trainer may never have seen: control characters, and those of the rarest letters or of none.
+fn is_rare(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc0..=0xc1 | 0xd4..=0xdf | 0xf1..=0xff)
+}
+
+fn own(
+    text: &str,
+    model: BpeModel,
+    specials: Vec<Special>,
+    split: Split,
+    nfc: bool,
+) -> Result<Parts, Refusal> {
+    let chars = ByteChars::new();
+    let vocab = model.vocab.iter().map(|(text, &id)| (text.as_str(), id));
+    let tokens = table(vocab, &specials, |text| {
+        chars.to_bytes(text).or_else(|c| {
+            unsupported(format!("a vocabulary that is not byte-level: token {text:?} has {c:?}"))
+        })
+    })?;
+    let (mut byte_ids, mut missing) = (Vec::with_capacity(256), Vec::new());
     for b in 0..=255u8 {
         let text = chars.to_text(&[b]);
         match model.vocab.get(&text) {
-            Some(&id) => byte_ids[b as usize] = id,
+            Some(&id) => byte_ids.push(id),
+            None if is_rare(b) => {
+                byte_ids.push((tokens.len() + missing.len()) as TokenId);
+                missing.push(b);
+            }
             None => return unsupported(format!("a vocabulary without byte 0x{b:02x} ({text:?})")),
         }
     }
     let (mut merges, mut merged) = (Vec::new(), Vec::new());
     for (rank, merge) in model.merges.iter().enumerate() {
-        let (left, right) = match merge {
-            Merge::Pair(left, right) => (left.as_str(), right.as_str()),
-            Merge::Line(line) => match line.split_once(' ') {
-                Some(pair) => pair,
-                None => return corrupt(format!("merge {rank} is {line:?}, not two tokens")),
-            },
+        let Some((left, right)) = merge.parts() else {
+            return corrupt(format!("merge {rank} is not two tokens"));
         };
         let id = |text: &str| match model.vocab.get(text) {
             Some(&id) => Ok(id),
@@ -260,27 +375,23 @@ fn build(added: Vec<Added>, model: Model, nfc: bool) -> Result<Vocabulary, Refus
                 "merge {rank} ({left:?}, {right:?}) needs token {text:?}, which is not there"
             )),
         };
-        merges.push((id(left)?, id(right)?));
-        merged.push(id(&format!("{left}{right}"))?);
-    }
-    let mut specials: Vec<Special> = Vec::new();
-    for a in added {
-        if a.content.is_empty() {
-            return corrupt(format!("added token {} is empty", a.id));
+        let whole = id(&format!("{left}{right}"))?;
+        // No letters may add up to a special token.
+        if specials.binary_search_by_key(&whole, |s| s.id).is_err() {
+            merges.push((id(left)?, id(right)?));
+            merged.push(whole);
         }
-        if a.single_word || a.lstrip || a.rstrip {
-            return unsupported(format!("added token {:?} with single_word, lstrip or rstrip", a.content));
-        }
-        let slot = &mut tokens[a.id as usize];
-        if !slot.is_empty() && slot.as_slice() != a.content.as_bytes() {
-            return corrupt(format!("added token {:?} has id {}, which another token has", a.content, a.id));
-        }
-        *slot = a.content.clone().into_bytes();
-        specials.push(Special { text: a.content, id: a.id, control: a.special });
     }
-    specials.sort_by_key(|s| s.id);
-    if let Some(twice) = specials.windows(2).find(|w| w[0].id == w[1].id) {
-        return corrupt(format!("two added tokens have id {}", twice[0].id));
-    }
-    Ok(Vocabulary { tokens, byte_ids, merges, merged, specials, nfc })
+    let rules = Merges { byte_ids, missing, merges, merged, nfc, split, ignore_merges: model.ignore_merges };
+    let is_special = |id: TokenId| specials.binary_search_by_key(&id, |s| s.id).is_ok();
+    let own = ByteLevel::new(&tokens, is_special, rules);
+    let plain = split == Split::Qwen2 && !model.ignore_merges;
+    Ok(Parts {
+        inside: Inside::Bytes(Box::new(own)),
+        tokens,
+        specials,
+        opening: Opening::Nothing,
+        roles: Roles::default(),
+        source: (!plain).then(|| text.into()),
+    })
 }

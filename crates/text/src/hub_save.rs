@@ -7,12 +7,13 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 use shuyuan_store::write_atomic;
 
+use crate::added::Special;
 use crate::byte_chars::ByteChars;
 use crate::chat::CHAT_TEMPLATE;
 use crate::error::{Error, Result};
 use crate::hub_load::TOKENIZER_FILE;
 use crate::split::SPLIT_PATTERN;
-use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Special, Tokenizer};
+use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Tokenizer};
 
 /// The name of the file with the chat template in a model's folder.
 pub const CONFIG_FILE: &str = "tokenizer_config.json";
@@ -64,14 +65,18 @@ impl Tokenizer {
         Ok(write_atomic(&dir.join(CONFIG_FILE), self.config_json().as_bytes())?)
     }
 
-    /// The text of `tokenizer.json`.
+    /// The text of `tokenizer.json`: of a tokenizer with Qwen2's split pattern written anew, of any other the file that it
+    /// came from.
     pub fn to_json(&self) -> String {
-        let v = self.vocabulary();
+        let Some(rules) = self.rules().filter(|_| self.source().is_none()) else {
+            return self.source().unwrap_or_default().to_string();
+        };
         let chars = ByteChars::new();
-        let text = |id: u32| chars.to_text(&v.tokens[id as usize]);
-        let vocab: Vec<(String, usize)> = (0..v.tokens.len())
-            .filter(|&id| !v.tokens[id].is_empty() && !self.is_special(id as u32))
-            .map(|id| (chars.to_text(&v.tokens[id]), id))
+        let text = |id: u32| chars.to_text(self.token_bytes(id));
+        let vocab: Vec<(String, usize)> = (0..self.vocab_size())
+            .map(|id| (self.token_bytes(id as u32), id))
+            .filter(|&(bytes, id)| !bytes.is_empty() && !self.is_special(id as u32))
+            .map(|(bytes, id)| (chars.to_text(bytes), id))
             .collect();
         let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false});
         let split = json!({"type": "Split", "pattern": {"Regex": SPLIT_PATTERN}, "behavior": "Isolated", "invert": false});
@@ -79,8 +84,8 @@ impl Tokenizer {
             version: "1.0",
             truncation: (),
             padding: (),
-            added_tokens: v.specials.iter().map(|s| added(s, true)).collect(),
-            normalizer: if v.nfc { json!({"type": "NFC"}) } else { Value::Null },
+            added_tokens: self.specials().iter().map(|s| added(s, true)).collect(),
+            normalizer: if rules.nfc { json!({"type": "NFC"}) } else { Value::Null },
             pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [split, &byte_level]}),
             post_processor: byte_level.clone(),
             decoder: byte_level,
@@ -95,7 +100,7 @@ impl Tokenizer {
                 ignore_merges: false,
                 vocab: &vocab,
                 // As lines, which old and new readers both take; no byte's character is a space.
-                merges: v.merges.iter().map(|&(l, r)| format!("{} {}", text(l), text(r))).collect(),
+                merges: rules.merges.iter().map(|&(l, r)| format!("{} {}", text(l), text(r))).collect(),
             },
         };
         pretty(&file)
@@ -108,6 +113,22 @@ impl Tokenizer {
             self.specials().iter().map(|s| (s.id.to_string(), added(s, false))).collect();
         let more: Vec<&str> = [IM_START, IM_END].into_iter().filter(|t| self.special(t).is_some()).collect();
         let chat = more.len() == 2;
+        let of = |id: Option<u32>| self.specials().iter().find(|s| Some(s.id) == id).map(|s| s.text.as_str());
+        let roles = self.roles();
+        if self.source().is_some() || roles.chat_template.as_ref().is_some_and(|t| t != CHAT_TEMPLATE) {
+            return pretty(&json!({
+                "add_bos_token": roles.bos.is_some_and(|id| self.prefix().contains(&id)),
+                "add_eos_token": roles.eos.is_some_and(|id| self.suffix().contains(&id)),
+                "added_tokens_decoder": decoder,
+                "bos_token": of(roles.bos),
+                "chat_template": roles.chat_template,
+                "clean_up_tokenization_spaces": false,
+                "eos_token": of(roles.eos),
+                "pad_token": of(roles.pad),
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "unk_token": of(roles.unk),
+            }));
+        }
         pretty(&json!({
             "add_bos_token": false,
             "add_prefix_space": false,
@@ -130,9 +151,9 @@ impl Tokenizer {
 fn added(special: &Special, with_id: bool) -> Value {
     let mut value = json!({
         "content": special.text,
-        "single_word": false,
-        "lstrip": false,
-        "rstrip": false,
+        "single_word": special.reach.single_word,
+        "lstrip": special.reach.lstrip,
+        "rstrip": special.reach.rstrip,
         "normalized": false,
         "special": special.control,
     });

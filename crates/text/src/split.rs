@@ -2,6 +2,22 @@
 
 use crate::unicode::{Class, class_at};
 
+/// Split patterns that are written out by hand. They differ in speed from a regex engine, not in what they find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// [`SPLIT_PATTERN`].
+    #[default]
+    Qwen2,
+    /// The same with up to three digits in a word.
+    Llama3,
+    Gpt2,
+    /// GPT-2's after every digit has been set apart, as SmolLM and StarCoder have it.
+    Digits,
+}
+
+/// Llama 3's split pattern.
+pub(crate) const LLAMA3_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
 /// The split pattern in the syntax of the usual regex engines; llama.cpp knows it as `qwen2`.
 ///
 /// It treats every run of letters as a word, so a Chinese clause is one word and merges decide where it is cut; each digit
@@ -15,23 +31,31 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let start = at;
         (start < bytes.len()).then(|| {
-            at = word_end(bytes, start);
+            at = word_end::<1>(bytes, start);
             &text[start..at]
         })
     })
 }
 
-/// Where the word that starts at `start` ends. `bytes` is valid UTF-8, `start` a character's first byte, not the end.
+/// Where the word that starts at `start` ends. `bytes` is valid UTF-8, `start` a character's first byte, not the end. At most
+/// `DIGITS` digits are a word.
 #[inline]
-pub(crate) fn word_end(bytes: &[u8], start: usize) -> usize {
+pub(crate) fn word_end<const DIGITS: usize>(bytes: &[u8], start: usize) -> usize {
     let (class, len) = class_at(bytes, start);
     let next = start + len;
     match class {
         Class::Letter => letters_end(bytes, next),
-        Class::Number => next,
+        Class::Number => {
+            let mut end = next;
+            for _ in 1..DIGITS {
+                let Some((Class::Number, len)) = peek(bytes, end) else { break };
+                end += len;
+            }
+            end
+        }
         Class::Other => {
             if bytes[start] == b'\''
-                && let Some(end) = contraction_end(bytes, next)
+                && let Some(end) = contraction_end::<true>(bytes, next)
             {
                 return end;
             }
@@ -99,12 +123,13 @@ fn space_end(bytes: &[u8], start: usize) -> usize {
     }
 }
 
-/// The end of `(?i:s|t|re|ve|m|ll|d)` from `at`. Case folding makes `ſ` (U+017F) an s.
-fn contraction_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let lower = |i: usize| bytes.get(at + i).map_or(0, u8::to_ascii_lowercase);
+/// The end of `s|t|re|ve|m|ll|d` from `at`, in small letters or with `FOLD` in any. Case folding makes `ſ` (U+017F) an s.
+pub(crate) fn contraction_end<const FOLD: bool>(bytes: &[u8], at: usize) -> Option<usize> {
+    let lower = |i: usize| bytes.get(at + i).map_or(0, |b| if FOLD { b.to_ascii_lowercase() } else { *b });
     match (lower(0), lower(1)) {
         (b's' | b't' | b'm' | b'd', _) => Some(at + 1),
-        (b'r' | b'v', b'e') | (b'l', b'l') | (0xc5, 0xbf) => Some(at + 2),
+        (b'r' | b'v', b'e') | (b'l', b'l') => Some(at + 2),
+        (0xc5, 0xbf) if FOLD => Some(at + 2),
         _ => None,
     }
 }
@@ -113,6 +138,27 @@ fn contraction_end(bytes: &[u8], at: usize) -> Option<usize> {
 ///
 /// A line break before something that is not white space always ends a word, and what follows never looks back.
 pub(crate) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
+    cut(text, size, |bytes, at| bytes[at - 1] == b'\n' && class_at(bytes, at).0 != Class::Space)
+}
+
+impl Split {
+    /// As [`pieces`], for this pattern.
+    pub(crate) fn pieces(self, text: &str, size: usize) -> Vec<&str> {
+        match self {
+            Self::Qwen2 | Self::Llama3 => pieces(text, size).collect(),
+            // Here such a line break is a word of its own, whatever white space is before it: the place is before it.
+            Self::Gpt2 | Self::Digits => cut(text, size, |bytes, at| {
+                let next = (bytes[at] == b'\n' && at + 1 < bytes.len()).then(|| class_at(bytes, at + 1).0);
+                matches!(next, Some(Class::Letter | Class::Other))
+            })
+            .collect(),
+        }
+    }
+}
+
+/// Cuts where `is_edge` says so of a place inside the text, first of all after `size` bytes. It must say so only of places
+/// beside a line feed, where a character starts.
+fn cut(text: &str, size: usize, is_edge: impl Fn(&[u8], usize) -> bool) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -121,16 +167,10 @@ pub(crate) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
         }
         let start = at;
         let mut end = start.saturating_add(size.max(1));
-        while end < bytes.len() && !(bytes[end - 1] == b'\n' && class_of_boundary(bytes, end) != Class::Space)
-        {
+        while end < bytes.len() && !is_edge(bytes, end) {
             end += 1;
         }
         at = end.min(bytes.len());
         Some(&text[start..at])
     })
-}
-
-/// After a line feed a character starts, so that its class can be asked.
-fn class_of_boundary(bytes: &[u8], at: usize) -> Class {
-    class_at(bytes, at).0
 }

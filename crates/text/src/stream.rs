@@ -11,18 +11,32 @@ pub struct StreamDecoder {
     tokenizer: Tokenizer,
     /// The beginning of a character, at most three bytes.
     open: Vec<u8>,
+    /// No token with bytes has come yet.
+    at_start: bool,
 }
 
 impl StreamDecoder {
     /// A decoder at the start of a stream.
     pub fn new(tokenizer: &Tokenizer) -> Self {
-        Self { tokenizer: tokenizer.clone(), open: Vec::new() }
+        Self { tokenizer: tokenizer.clone(), open: Vec::new(), at_start: true }
+    }
+
+    /// A decoder in the middle of a text: a space before the first word is kept, which at the start of a text is the
+    /// tokenizer's own in some kinds.
+    pub fn after_text(tokenizer: &Tokenizer) -> Self {
+        Self { at_start: false, ..Self::new(tokenizer) }
     }
 
     /// Takes an id, gives the text that is complete now: often empty in the middle of a character. Bytes that can be no
     /// character's become U+FFFD.
     pub fn push(&mut self, id: TokenId) -> String {
-        self.open.extend_from_slice(self.tokenizer.token_bytes(id));
+        let bytes = self.tokenizer.token_bytes(id);
+        if self.at_start && !bytes.is_empty() {
+            self.at_start = false;
+            self.open.extend_from_slice(self.tokenizer.opening_bytes(id));
+        } else {
+            self.open.extend_from_slice(bytes);
+        }
         let mut text = String::new();
         let mut keep = 0;
         for chunk in self.open.utf8_chunks() {

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::split::{SPLIT_PATTERN, pieces, words};
+use crate::split::{LLAMA3_PATTERN, SPLIT_PATTERN, Split, pieces, word_end, words};
+use crate::split_gpt2::{GPT2_PATTERN, word_end_gpt2};
 use crate::tokenizer::Tokenizer;
 use crate::unicode::{Class, class_of};
 use crate::{TrainConfig, train};
@@ -108,6 +109,58 @@ fn words_are_those_of_the_regex_engine() {
         let text = random.text(60);
         let expected: Vec<&str> = regex.find_iter(&text).map(|m| m.expect("matches").as_str()).collect();
         assert_eq!(words(&text).collect::<Vec<_>>(), expected, "{text:?}");
+    }
+}
+
+/// The words that a pattern written out by hand finds.
+fn words_by(word_end: impl Fn(&[u8], usize) -> usize, text: &str) -> Vec<&str> {
+    let (mut at, mut words) = (0, Vec::new());
+    while at < text.len() {
+        let end = word_end(text.as_bytes(), at);
+        words.push(&text[at..end]);
+        at = end;
+    }
+    words
+}
+
+#[test]
+fn words_of_other_patterns_are_those_of_the_regex_engine() {
+    let llama3 = fancy_regex::Regex::new(LLAMA3_PATTERN).expect("compiles");
+    let gpt2 = fancy_regex::Regex::new(GPT2_PATTERN).expect("compiles");
+    let digit = fancy_regex::Regex::new(r"\p{N}").expect("compiles");
+    let mut random = Random(6);
+    for _ in 0..4000 {
+        let text = random.text(60);
+        let find = |regex: &fancy_regex::Regex, text: &'_ str| -> Vec<String> {
+            regex.find_iter(text).map(|m| m.expect("matches").as_str().to_string()).collect()
+        };
+        assert_eq!(words_by(word_end::<3>, &text), find(&llama3, &text), "{text:?}");
+        assert_eq!(words_by(word_end_gpt2::<false>, &text), find(&gpt2, &text), "{text:?}");
+        // First every digit apart, then the pattern in each part by itself.
+        let (mut expected, mut at) = (Vec::new(), 0);
+        for found in digit.find_iter(&text).map(|m| m.expect("matches")) {
+            expected.extend(find(&gpt2, &text[at..found.start()]));
+            expected.push(found.as_str().to_string());
+            at = found.end();
+        }
+        expected.extend(find(&gpt2, &text[at..]));
+        assert_eq!(words_by(word_end_gpt2::<true>, &text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn pieces_have_the_words_of_the_whole_with_other_patterns() {
+    let mut random = Random(7);
+    for _ in 0..500 {
+        let text = random.text(300);
+        let parts = |split: Split| split.pieces(&text, 20).into_iter();
+        let llama3: Vec<&str> = parts(Split::Llama3).flat_map(|p| words_by(word_end::<3>, p)).collect();
+        assert_eq!(llama3, words_by(word_end::<3>, &text), "{text:?}");
+        let gpt2: Vec<&str> = parts(Split::Gpt2).flat_map(|p| words_by(word_end_gpt2::<false>, p)).collect();
+        assert_eq!(gpt2, words_by(word_end_gpt2::<false>, &text), "{text:?}");
+        let digits: Vec<&str> =
+            parts(Split::Digits).flat_map(|p| words_by(word_end_gpt2::<true>, p)).collect();
+        assert_eq!(digits, words_by(word_end_gpt2::<true>, &text), "{text:?}");
     }
 }
 

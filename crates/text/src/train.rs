@@ -8,8 +8,11 @@ use std::ops::ControlFlow;
 
 use rustc_hash::FxHashSet;
 
+use crate::added::Special;
+use crate::byte_level::{ByteLevel, Merges};
 use crate::error::{Error, Result};
-use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Special, Tokenizer, Vocabulary};
+use crate::roles::Roles;
+use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Inside, Opening, Parts, Tokenizer};
 use crate::word_counts::WordCounts;
 use crate::{TokenId, merger::Merger};
 
@@ -167,11 +170,13 @@ pub fn train(
     let merged = (256..).take(merges.len()).collect();
     let mut specials = Vec::new();
     for text in &config.specials {
-        specials.push(Special { text: text.clone(), id: tokens.len() as TokenId, control: true });
+        specials.push(Special::new(text.clone(), tokens.len() as TokenId, true));
         tokens.push(text.clone().into_bytes());
     }
     report.vocab_size = tokens.len();
-    let byte_ids = std::array::from_fn(|b| b as TokenId);
-    let vocabulary = Vocabulary { tokens, byte_ids, merges, merged, specials, nfc: false };
-    Ok(Trained { tokenizer: Tokenizer::new(vocabulary), report })
+    let rules = Merges { byte_ids: (0..256).collect(), merges, merged, ..Merges::default() };
+    let inside = Inside::Bytes(Box::new(ByteLevel::new(&tokens, |_| false, rules)));
+    let (opening, roles) = (Opening::Nothing, Roles::default());
+    let parts = Parts { tokens, specials, inside, opening, roles, source: None };
+    Ok(Trained { tokenizer: Tokenizer::new(parts)?, report })
 }

@@ -133,7 +133,7 @@ fn count<'t>(parts: &[&'t str]) -> (Vec<Share<&'t [u8]>>, u64) {
         let bytes = part.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let mut end = mark_end(bytes, at).unwrap_or_else(|| word_end(bytes, at));
+            let mut end = mark_end(bytes, at).unwrap_or_else(|| word_end::<1>(bytes, at));
             if end - at > LONGEST {
                 end = at + LONGEST;
                 while !part.is_char_boundary(end) {

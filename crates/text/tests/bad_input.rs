@@ -120,25 +120,23 @@ fn files_that_are_missing_broken_or_foreign() {
 
 #[test]
 fn tokenizers_of_other_kinds_are_named() {
-    let cases: [Case; 14] = [
-        ("model type Unigram", |f| f["model"] = json!({"type": "Unigram", "vocab": [["a", 0.5]]})),
-        ("model type WordPiece", |f| f["model"]["type"] = "WordPiece".into()),
-        ("normaliser NFKC", |f| f["normalizer"] = json!({"type": "NFKC"})),
-        ("split pattern \\w+", |f| {
-            f["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "\\w+".into()
+    let cases: [Case; 9] = [
+        ("model type WordLevel", |f| f["model"] = json!({"type": "WordLevel", "vocab": {"a": 0}})),
+        ("unknown token", |f| f["model"] = json!({"type": "WordPiece", "vocab": {"a": 0}})),
+        ("dropout", |f| f["model"]["dropout"] = 0.1.into()),
+        ("suffixes of word parts", |f| f["model"]["end_of_word_suffix"] = "</w>".into()),
+        ("decoder BPEDecoder", |f| f["decoder"] = json!({"type": "BPEDecoder", "suffix": "</w>"})),
+        ("no decoder", |f| {
+            f["decoder"] = Value::Null;
+            f["model"]["byte_fallback"] = true.into();
         }),
-        ("split by", |f| f["pre_tokenizer"]["pretokenizers"][0]["pattern"] = json!({"String": " "})),
-        ("does not keep each match", |f| {
-            f["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed".into()
+        ("decoder Replace after Fuse", |f| {
+            let steps =
+                json!([{"type": "Fuse"}, {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}]);
+            f["decoder"] = json!({"type": "Sequence", "decoders": steps});
         }),
-        ("GPT-2's split pattern", |f| f["pre_tokenizer"] = json!({"type": "ByteLevel", "use_regex": true})),
-        ("not split into words", |f| f["pre_tokenizer"] = Value::Null),
-        ("adds tokens to every text", |f| f["post_processor"] = json!({"type": "TemplateProcessing"})),
-        ("decoder Sequence", |f| f["decoder"] = json!({"type": "Sequence"})),
-        ("byte_fallback", |f| f["model"]["byte_fallback"] = true.into()),
-        ("ignore_merges", |f| f["model"]["ignore_merges"] = true.into()),
+        ("post-processor Odd", |f| f["post_processor"] = json!({"type": "Odd"})),
         ("not byte-level", |f| f["model"]["vocab"]["▁the"] = 700.into()),
-        ("lstrip or rstrip", |f| f["added_tokens"][0]["lstrip"] = true.into()),
     ];
     for (expected, change) in cases {
         let message = refusal(change);
@@ -148,10 +146,21 @@ fn tokenizers_of_other_kinds_are_named() {
 
 #[test]
 fn contradictions_inside_a_file_are_named() {
-    let cases: [Case; 8] = [
+    let cases: [Case; 12] = [
         ("which is not there", |f| f["model"]["merges"][3] = "zz zz".into()),
         ("not two tokens", |f| f["model"]["merges"][3] = "zz".into()),
         ("two tokens have id 300", |f| f["model"]["vocab"]["zzzz"] = 300.into()),
+        ("neither text nor special token", |f| {
+            f["post_processor"] = json!({"type": "TemplateProcessing", "single": [3], "special_tokens": {}})
+        }),
+        ("adds token 9999", |f| {
+            f["post_processor"] = json!({"type": "BertProcessing", "cls": ["x", 9999], "sep": ["y", 1]})
+        }),
+        ("unk_id", |f| f["model"] = json!({"type": "Unigram", "vocab": [["a", 0.5]], "unk_id": 7})),
+        ("tokenizer file", |f| {
+            f["pre_tokenizer"] =
+                json!({"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": false})
+        }),
         ("which another token has", |f| f["added_tokens"][0]["id"] = 300.into()),
         ("two added tokens", |f| f["added_tokens"][0] = f["added_tokens"][1].clone()),
         ("is empty", |f| f["added_tokens"][0]["content"] = "".into()),
@@ -171,7 +180,7 @@ fn contradictions_inside_a_file_are_named() {
         f["model"]["vocab"] = json!({"a": 0});
         f["added_tokens"] = json!([]);
     });
-    assert!(no_byte.contains("without byte 0x00"), "{no_byte}");
+    assert!(no_byte.contains("without byte 0x09"), "{no_byte}");
 }
 
 /// Merges in an order that no trainer makes: encoding must still be what merging by rank gives, or be refused.

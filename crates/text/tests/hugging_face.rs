@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use shuyuan_text::{
-    CONFIG_FILE, ChatTemplate, Message, TOKENIZER_FILE, TokenId, Tokenizer, TrainConfig, train,
+    CONFIG_FILE, ChatTemplate, Message, Rendering, TOKENIZER_FILE, TokenId, Tokenizer, TrainConfig, train,
 };
 
 fn goldens() -> PathBuf {
@@ -88,9 +88,17 @@ fn chats_are_those_of_hugging_face() {
     for chat in items(&golden()["chats"]) {
         let messages: Vec<Message> = serde_json::from_value(chat["messages"].clone()).expect("messages");
         let expected = ids(&chat["ids"]);
-        assert_eq!(template.render(&messages, false), expected, "{messages:?}");
-        assert_eq!(template.render(&messages, true), ids(&chat["with_prompt"]), "{messages:?}");
-        let (trained, mask) = template.render_for_training(&messages);
+        assert_eq!(
+            template.render(&messages, &Rendering::default()).expect("renders"),
+            expected,
+            "{messages:?}"
+        );
+        assert_eq!(
+            template.render(&messages, &Rendering::answer()).expect("renders"),
+            ids(&chat["with_prompt"]),
+            "{messages:?}"
+        );
+        let (trained, mask) = template.render_for_training(&messages).expect("renders");
         assert_eq!(trained, expected);
         let expected: Vec<bool> = items(&chat["mask"]).iter().map(|m| m == 1).collect();
         assert_eq!(mask, expected, "{messages:?}");

@@ -1,6 +1,6 @@
 //! One record to a judged, hashed and tokenised document. Pure: what comes out depends on the record alone.
 
-use shuyuan_text::{ChatTemplate, Message, TokenId, Tokenizer};
+use shuyuan_text::{ChatTemplate, Message, Rendering, TokenId, Tokenizer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Filters;
@@ -66,7 +66,10 @@ impl<'a> Maker<'a> {
             return Err(Reason::Overlap);
         }
         let mut ids = match (&messages, &self.template) {
-            (Some(messages), Some(template)) => template.render(messages, false),
+            (Some(messages), Some(template)) => match template.render(messages, &Rendering::default()) {
+                Ok(ids) => ids,
+                Err(_) => self.tokenizer.encode(&text),
+            },
             // Without the template's tokens a conversation is a text like others.
             _ => self.tokenizer.encode(&text),
         };

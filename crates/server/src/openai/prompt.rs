@@ -4,14 +4,14 @@ use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Role};
+use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Rendering, Role};
 
 /// The conversation up to where the model answers.
 pub(crate) fn chat(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
     let messages = messages(fields)?;
     let template = ChatTemplate::new(&live.tokenizer)
         .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
-    Ok(template.render(&messages, true))
+    template.render(&messages, &Rendering::answer()).map_err(|error| ApiError::field("messages", error))
 }
 
 /// `continue_ids`: the beginning of the answer, which is not said again.
@@ -85,5 +85,5 @@ fn message(at: usize, item: &Value) -> Result<Message> {
         }
         other => return Err(wrong(&name("content"), "a text", other)),
     };
-    Ok(Message { role, content })
+    Ok(Message::new(role, content))
 }

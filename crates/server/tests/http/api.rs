@@ -2,7 +2,7 @@
 
 use crate::common::{CONTEXT, ask, get, post, send, start, tiny, tokenizer};
 use serde_json::{Value, json};
-use shuyuan_text::{ChatTemplate, Message};
+use shuyuan_text::{ChatTemplate, Message, Rendering};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -196,7 +196,7 @@ fn one_goes_on_from_another_token() {
     let answer = post(&world, "/v1/chat/completions", chat(greedy)).json()["choices"][0].clone();
     // The same ids, given whole; what it was given is not said again.
     let template = ChatTemplate::new(&tokenizer()).unwrap();
-    let ids = [template.render(&[Message::user("the cat")], true), vec![50, 60]].concat();
+    let ids = [template.render(&[Message::user("the cat")], &Rendering::answer()).unwrap(), vec![50, 60]].concat();
     let body =
         json!({ "model": "tiny", "prompt_ids": ids, "temperature": 0, "max_tokens": 2, "logprobs": 2 });
     let choice = post(&world, "/v1/completions", body).json()["choices"][0].clone();
