@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// `models/NAME`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `report.json`.
+/// `models/NAME` or `models/NAME.gguf`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `report.json`.
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
@@ -26,9 +26,11 @@ impl Home {
         &self.root
     }
 
-    /// Where a model lives: safetensors, config and tokenizer.
+    /// Where a model lives: a folder with safetensors, config and tokenizer, or a GGUF file of that name.
     pub fn model(&self, name: &str) -> PathBuf {
-        self.root.join("models").join(name)
+        let models = self.root.join("models");
+        let (folder, file) = (models.join(name), models.join(format!("{name}.gguf")));
+        if !folder.exists() && file.is_file() { file } else { folder }
     }
 
     /// Where a corpus lives: shards and report.
@@ -51,9 +53,18 @@ impl Home {
         self.root.join("report.json")
     }
 
-    /// Names in `models/` that hold a config.json, sorted.
+    /// Names in `models/`: folders that hold a config.json, and GGUF files without their ending; sorted.
     pub fn models(&self) -> Vec<String> {
-        self.names("models", "config.json")
+        let mut names = self.names("models", "config.json");
+        let entries = std::fs::read_dir(self.root.join("models")).into_iter().flatten().flatten();
+        let file = |entry: std::fs::DirEntry| {
+            let name = entry.file_name().to_str()?.strip_suffix(".gguf")?.to_string();
+            (!name.starts_with('.') && entry.path().is_file()).then_some(name)
+        };
+        names.extend(entries.filter_map(file));
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Names in `runs/` that hold metrics, sorted.

@@ -1,10 +1,11 @@
 //! The academy at work: its home, its events, and the weights of this moment.
 
 use crate::{Events, Home};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
 use shuyuan_model::Decoder;
+use shuyuan_model::gguf::Gguf;
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -40,15 +41,28 @@ pub struct LiveModel {
 }
 
 impl LiveModel {
-    /// Loads the model in folder `dir`.
+    /// Loads the model in a folder of Hugging Face's layout, or in a GGUF file, which holds its tokenizer, too.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
-    pub fn load(dir: &Path) -> Result<Self> {
-        let name = dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-        let tokenizer =
-            Tokenizer::load(dir).with_context(|| format!("the tokenizer of {}", dir.display()))?;
-        let model = Decoder::load(dir)?;
+    pub fn load(path: &Path) -> Result<Self> {
+        let name = name_of(path);
+        let whose = || format!("the tokenizer of {}", path.display());
+        let (model, tokenizer) = if path.is_dir() {
+            (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
+        } else {
+            let gguf = Gguf::open(path)?;
+            let tokenizer = Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
+            (Decoder::of_gguf(path, &gguf)?, tokenizer)
+        };
+        if tokenizer.vocab_size() > model.config().vocab_size {
+            bail!(
+                "{}: the tokenizer has {} tokens, the model {}: they do not belong together",
+                path.display(),
+                tokenizer.vocab_size(),
+                model.config().vocab_size
+            );
+        }
         Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
     }
 
@@ -56,6 +70,12 @@ impl LiveModel {
     pub fn local(&self) -> Local {
         Local::new(Engine::new(self.model.clone()), self.tokenizer.clone())
     }
+}
+
+/// What a model's folder or file is called, without `.gguf`.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
+    name.strip_suffix(".gguf").map_or(name.clone(), str::to_string)
 }
 
 /// One home folder with what is alive in it. Shared by the stages and the server.

@@ -116,7 +116,8 @@ impl Local {
     /// # Errors
     /// As [`Local::chat`].
     pub fn complete(&self, prompt: &str, options: &Options, on: Listener) -> Result<Reply, ChainError> {
-        self.complete_ids(self.tokenizer.encode(prompt), options, on)
+        let ids = [self.tokenizer.prefix(), &self.tokenizer.encode(prompt)].concat();
+        self.complete_ids(ids, options, on)
     }
 
     /// Goes on with ids.
@@ -143,6 +144,8 @@ impl Local {
         let prompt_tokens = ids.len();
         ids.extend(&options.continue_ids);
         ends.extend(self.tokenizer.special(END_OF_TEXT));
+        ends.extend(self.tokenizer.eos_ids());
+        ends.extend(&self.engine.model().config().eos_token_ids);
         let mut decoder = StreamDecoder::new(&self.tokenizer);
         for &id in &options.continue_ids {
             decoder.push(id); // A character may begin in what is there already.

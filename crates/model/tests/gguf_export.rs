@@ -4,8 +4,7 @@
 
 use shuyuan_kernels::BlockType;
 use shuyuan_model::gguf::{ExportOptions, Exporter, Gguf, Mix, export};
-use shuyuan_model::{Config, KvCache, ParamMapper, Qwen3ForCausalLM, map_params, save};
-use shuyuan_tensor::Precision;
+use shuyuan_model::{Config, Decoder, ParamMapper, Qwen3ForCausalLM, map_params, save};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::process::Command;
@@ -110,15 +109,16 @@ fn model(tokenizer: &Tokenizer, kind: Kind, seed: u64) -> Qwen3ForCausalLM {
 
 /// Our greedy ids, and the least lead that one had over the second best.
 fn greedy(model: &Qwen3ForCausalLM, prompt: &[u32], count: usize) -> (Vec<u32>, f32) {
-    let mut cache = KvCache::new(model.config(), prompt.len() + count);
-    let mut logits = model.extend(prompt, &mut cache, Precision::F32).unwrap();
+    let decoder = Decoder::of(model);
+    let mut cache = decoder.cache();
+    let mut logits = decoder.extend(prompt, &mut cache).unwrap();
     let (mut ids, mut lead) = (Vec::new(), f32::INFINITY);
     for _ in 0..count {
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
         lead = lead.min(logits[order[0]] - logits[order[1]]);
         ids.push(order[0] as u32);
-        logits = model.extend(&ids[ids.len() - 1..], &mut cache, Precision::F32).unwrap();
+        logits = decoder.extend(&ids[ids.len() - 1..], &mut cache).unwrap();
     }
     (ids, lead)
 }

@@ -29,7 +29,7 @@ impl Models {
             return Err(unknown(academy, name));
         }
         let folder = academy.home.model(name);
-        let changed = changed(&folder.join("model.safetensors"));
+        let changed = changed(&weights(&folder));
         let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((then, model)) = other.as_ref()
             && *then == changed
@@ -87,6 +87,11 @@ impl Models {
     }
 }
 
+/// The file that tells how old a model is.
+fn weights(path: &FilePath) -> std::path::PathBuf {
+    if path.is_dir() { path.join("config.json") } else { path.to_path_buf() }
+}
+
 fn changed(path: &FilePath) -> SystemTime {
     std::fs::metadata(path).and_then(|file| file.modified()).unwrap_or(UNIX_EPOCH)
 }
@@ -119,8 +124,7 @@ fn unknown(academy: &Academy, name: &str) -> ApiError {
 }
 
 fn entry(academy: &Academy, name: &str) -> Value {
-    let file = academy.home.model(name).join("model.safetensors");
-    let created = changed(&file).duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    let created = changed(&weights(&academy.home.model(name))).duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
     json!({ "id": name, "object": "model", "created": created, "owned_by": "shuyuan" })
 }
 

@@ -9,6 +9,7 @@ mod metadata;
 mod mix;
 mod parse;
 mod read;
+mod read_vocabulary;
 mod vocabulary;
 mod write;
 

@@ -19,6 +19,11 @@ pub(crate) fn continued(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
     Ok(fields.ids("continue_ids", live.model.config().vocab_size)?.unwrap_or_default())
 }
 
+/// A text after what the model wants before one.
+fn begun(live: &LiveModel, text: &str) -> Vec<u32> {
+    [live.tokenizer.prefix(), &live.tokenizer.encode(text)].concat()
+}
+
 /// `prompt` as text or ids, or `prompt_ids`.
 pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
     let vocab = live.model.config().vocab_size;
@@ -27,9 +32,9 @@ pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> 
     }
     let expected = "a text or a list of token ids";
     let ids = match fields.need("prompt", fields.get("prompt"))? {
-        Value::String(text) => live.tokenizer.encode(text),
+        Value::String(text) => begun(live, text),
         Value::Array(items) => match items.as_slice() {
-            [Value::String(text)] => live.tokenizer.encode(text),
+            [Value::String(text)] => begun(live, text),
             [first, ..] if first.is_number() => fields.ids("prompt", vocab)?.unwrap_or_default(),
             [_, _, ..] => {
                 return Err(ApiError::field("prompt", "one at a time: send a request for each prompt"));
