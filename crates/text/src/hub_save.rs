@@ -116,12 +116,19 @@ impl Tokenizer {
         let of = |id: Option<u32>| self.specials().iter().find(|s| Some(s.id) == id).map(|s| s.text.as_str());
         let roles = self.roles();
         if self.source().is_some() || roles.chat_template.as_ref().is_some_and(|t| t != CHAT_TEMPLATE) {
+            let templates = match (&roles.chat_template, &roles.tool_template) {
+                (chat, None) => json!(chat),
+                (chat, Some(tools)) => json!([
+                    {"name": "default", "template": chat},
+                    {"name": "tool_use", "template": tools},
+                ]),
+            };
             return pretty(&json!({
                 "add_bos_token": roles.bos.is_some_and(|id| self.prefix().contains(&id)),
                 "add_eos_token": roles.eos.is_some_and(|id| self.suffix().contains(&id)),
                 "added_tokens_decoder": decoder,
                 "bos_token": of(roles.bos),
-                "chat_template": roles.chat_template,
+                "chat_template": templates,
                 "clean_up_tokenization_spaces": false,
                 "eos_token": of(roles.eos),
                 "pad_token": of(roles.pad),

@@ -3,7 +3,8 @@
 //! A template makes one text of its own tokens and of contents. Special tokens' texts in contents are put between two marks
 //! before, characters that occur nowhere else, so that afterwards the template's `<|im_end|>` and a user's are told apart.
 //! String methods in a template may part the marks or lose one: then the text between is plain all the same, and what is cut
-//! off beside it cannot join into a token, since a mark alone is an edge as well.
+//! off beside it cannot join into a token, since a mark alone is an edge as well. What this does not see: a template that takes
+//! letters out of the middle of a content (`replace('<image>', '')`), so that what is left becomes a token's text.
 
 use std::ops::Range;
 
