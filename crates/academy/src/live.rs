@@ -52,8 +52,13 @@ impl LiveModel {
             (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
         } else {
             let gguf = Gguf::open(path)?;
-            let tokenizer = Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
-            (Decoder::of_gguf(path, &gguf)?, tokenizer)
+            // A vocabulary takes as long to read as the weights to be packed.
+            std::thread::scope(|scope| -> Result<_> {
+                let tokenizer = scope.spawn(|| anyhow::Ok(Tokenizer::from_gguf(&gguf.vocabulary()?)?));
+                let model = Decoder::of_gguf(path, &gguf)?;
+                let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                Ok((model, tokenizer.with_context(whose)?))
+            })?
         };
         if tokenizer.vocab_size() > model.config().vocab_size {
             bail!(

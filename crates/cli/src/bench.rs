@@ -186,19 +186,21 @@ struct Common {
 }
 
 impl Common {
-    fn load(&self, global: &Global) -> Result<(std::path::PathBuf, Decoder)> {
+    fn load(&self, global: &Global, tokens: usize) -> Result<(std::path::PathBuf, Decoder)> {
         if let Some(threads) = self.threads {
             shuyuan_engine::set_threads(threads);
         }
         let path = crate::models::find(&global.academy()?.home, self.model.as_deref())?;
-        let model = Decoder::load(&path)?;
+        let mut model = Decoder::load(&path)?;
+        // Which tokens they are does not matter, nor whether the model was made for so many.
+        model.stretch(tokens);
         Ok((path, model))
     }
 }
 
 impl Decode {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let (path, model) = self.common.load(global)?;
+        let (path, model) = self.common.load(global, self.prompt_len + self.gen_len)?;
         let timing = shuyuan_engine::time(&model, self.prompt_len, self.gen_len, self.common.reps)?;
         let rates = timing.decode_tokens_per_s.context("no tokens were written")?;
         let read = model.bytes_per_token();
@@ -223,7 +225,7 @@ impl Decode {
 
 impl Prefill {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let (path, model) = self.common.load(global)?;
+        let (path, model) = self.common.load(global, self.prompt_len)?;
         let rates = shuyuan_engine::time(&model, self.prompt_len, 0, self.common.reps)?.prefill_tokens_per_s;
         if global.json {
             return out::json(&json!({

@@ -2,7 +2,7 @@
 
 use crate::sampling::Sampler;
 use crate::{EngineError, Sampling};
-use shuyuan_model::{Decoder, logprob};
+use shuyuan_model::{Decoder, ModelError, logprob};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -111,7 +111,13 @@ impl Engine {
             if finish.tokens == request.max_tokens || cache.length() >= room {
                 break;
             }
-            logits = self.model.extend(&[id], &mut cache)?;
+            logits = match self.model.extend(&[id], &mut cache) {
+                Err(ModelError::Reread) => {
+                    cache.restart_long();
+                    self.model.extend(&ids, &mut cache)?
+                }
+                logits => logits?,
+            };
         }
         Ok(finish)
     }

@@ -52,6 +52,11 @@ pub enum ModelError {
         /// The size of the vocabulary.
         vocab: usize,
     },
+    /// The text grew beyond the context that the model was first trained on, where this model turns all keys otherwise.
+    #[error(
+        "the text grew beyond the model's original context: call KvCache::restart_long and read it anew from its beginning"
+    )]
+    Reread,
     /// A GGUF file cannot be used.
     #[error(transparent)]
     Gguf(#[from] crate::gguf::GgufError),

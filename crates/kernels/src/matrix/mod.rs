@@ -47,12 +47,29 @@ impl std::fmt::Debug for Matrix {
 impl Matrix {
     /// Of bytes in ggml's layout, row after row. Panics if they are not `rows` rows of `cols` numbers.
     pub fn new(kind: BlockType, bytes: Bytes, rows: usize, cols: usize) -> Self {
+        Self::reordered(kind, bytes, rows, cols, |row| row)
+    }
+
+    /// The same, with row `order(i)` at place i.
+    pub fn reordered(
+        kind: BlockType,
+        bytes: Bytes,
+        rows: usize,
+        cols: usize,
+        order: impl Fn(usize) -> usize + Sync,
+    ) -> Self {
         let row = kind.bytes_for(cols).filter(|row| row.checked_mul(rows) == Some(bytes.len()));
         assert!(row.is_some(), "{} bytes of {kind} are not {rows} × {cols}", bytes.len());
         match Format::of(kind) {
-            None => Self { rows, cols, store: Store::Dense(kind, bytes.aligned(kind.bytes())) },
+            None => {
+                let same = (0..rows).all(|row| order(row) == row);
+                let row = bytes.len() / rows.max(1);
+                let copy = || (0..rows).flat_map(|i| bytes[order(i) * row..][..row].iter().copied()).collect::<Vec<u8>>();
+                let bytes = if same { bytes } else { copy().into() };
+                Self { rows, cols, store: Store::Dense(kind, bytes.aligned(kind.bytes())) }
+            }
             Some(format) => {
-                let packed = Packed::new(kind, format, &bytes, rows, |row| row);
+                let packed = Packed::new(kind, format, &bytes, rows, order);
                 Self { rows, cols, store: Store::Packed(packed) }
             }
         }

@@ -118,7 +118,9 @@ impl Packed {
             // SAFETY: this task alone has this group, which lies inside the capacity.
             let out = unsafe {
                 let start = out.0.add(group * size);
-                start.write_bytes(0, size);
+                // A whole group is written up to the gap at its end.
+                let written = if rows - group * ROWS < ROWS { 0 } else { size - 64 };
+                start.add(written).write_bytes(0, size - written);
                 std::slice::from_raw_parts_mut(start, size)
             };
             for lane in 0..ROWS.min(rows - group * ROWS) {
@@ -221,29 +223,28 @@ struct Out(*mut u8);
 // SAFETY: tasks write disjoint groups.
 unsafe impl Sync for Out {}
 
+#[inline(never)]
 fn pack_row(kind: BlockType, format: Format, row: &[u8], blocks: usize, lane: usize, out: &mut [u8]) {
     let (planes, scales) = out.split_at_mut(blocks * format.planes());
-    let put = |out: &mut [u8], at: usize, word: u32| out[at..at + 4].copy_from_slice(&word.to_le_bytes());
-    for block in 0..blocks {
-        let Words { w, scale, minimum, parts } = words::of(kind, row, block);
+    words::for_blocks(kind, row, |block, Words { w, scale, minimum, parts }| {
         let planes = &mut planes[block * format.planes()..][..format.planes()];
+        let (lines, _) = planes.as_chunks_mut::<64>();
+        let mut put = |line: usize, word: u32| lines[line][4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
         if format.bits == 8 {
             for (j, &w) in w.iter().enumerate() {
-                put(planes, 64 * j + 4 * lane, w);
+                put(j, w);
             }
         } else {
             for v in 0..4 {
-                put(planes, 64 * v + 4 * lane, w[v] & 0x0f0f_0f0f | (w[v + 4] & 0x0f0f_0f0f) << 4);
+                put(v, w[v] & 0x0f0f_0f0f | (w[v + 4] & 0x0f0f_0f0f) << 4);
             }
         }
         if format.bits == 5 {
-            let high = (0..8).fold(0, |high, j| high | (w[j] >> 4 & 0x0101_0101) << j);
-            put(planes, 256 + 4 * lane, high);
+            put(4, (0..8).fold(0, |high, j| high | (w[j] >> 4 & 0x0101_0101) << j));
         }
         if format.bits == 6 {
             for h in 0..2 {
-                let high = (0..4).fold(0, |high, g| high | (w[4 * h + g] >> 4 & 0x0303_0303) << (2 * g));
-                put(planes, 256 + 64 * h + 4 * lane, high);
+                put(4 + h, (0..4).fold(0, |high, g| high | (w[4 * h + g] >> 4 & 0x0303_0303) << (2 * g)));
             }
         }
         let (outer, inner) = scales_at(format, block);
@@ -263,5 +264,5 @@ fn pack_row(kind: BlockType, format: Format, row: &[u8], blocks: usize, lane: us
                 }
             }
         }
-    }
+    });
 }

@@ -29,15 +29,18 @@ pub(super) const IQ4_NL: [u8; 16] = {
 
 const LOW: u32 = 0x0f0f_0f0f;
 
+#[inline(always)]
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
+#[inline(always)]
 fn short(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
 /// Sixteen bytes of two halves each: columns 0 to 15 are the low ones.
+#[inline(always)]
 fn halves(bytes: &[u8], at: usize) -> [u32; 8] {
     std::array::from_fn(|j| {
         let w = word(bytes, at + 4 * (j % 4));
@@ -46,50 +49,63 @@ fn halves(bytes: &[u8], at: usize) -> [u32; 8] {
 }
 
 /// Adds bit `column` of `high` to each integer, as its fifth.
-fn fifth(w: &mut [u32; 8], high: u32) {
-    for (j, w) in w.iter_mut().enumerate() {
-        for t in 0..4 {
-            *w |= (high >> (4 * j + t) & 1) << (8 * t + 4);
-        }
-    }
+#[inline(always)]
+fn fifth(w: [u32; 8], high: u32) -> [u32; 8] {
+    std::array::from_fn(|j| {
+        // Four bits to four bytes.
+        let bits = (high >> (4 * j) & 15).wrapping_mul(0x0020_4081) & 0x0101_0101;
+        w[j] | bits << 4
+    })
 }
 
-/// Block `block` of 32 columns of a row in ggml's layout. Source: ggml-common.h and ggml-quants.c of llama.cpp.
-pub(super) fn of(kind: BlockType, row: &[u8], block: usize) -> Words {
-    let (start, within) = (block * 32 / kind.elements(), block * 32 % kind.elements() / 32);
-    let b = &row[start * kind.bytes()..][..kind.bytes()];
+/// Calls `f` with every 32 columns of a row in ggml's layout. Source: ggml-common.h and ggml-quants.c of llama.cpp.
+#[inline(always)]
+pub(super) fn for_blocks(kind: BlockType, row: &[u8], mut f: impl FnMut(usize, Words)) {
+    // One loop for each format, in which the compiler sees the size of a block.
+    macro_rules! each {
+        ($size:literal, $b:ident, $words:expr) => {
+            for (i, $b) in row.as_chunks::<$size>().0.iter().enumerate() {
+                f(i, $words);
+            }
+        };
+        ($size:literal, $b:ident, $within:ident, $words:expr) => {
+            for (i, $b) in row.as_chunks::<$size>().0.iter().enumerate() {
+                for $within in 0..8 {
+                    f(8 * i + $within, $words);
+                }
+            }
+        };
+    }
     match kind {
         BlockType::Q4_0 | BlockType::Iq4Nl => {
-            Words { w: halves(b, 2), scale: short(b, 0), ..Words::default() }
+            each!(18, b, Words { w: halves(b, 2), scale: short(b, 0), ..Words::default() });
         }
         BlockType::Q4_1 => {
-            Words { w: halves(b, 4), scale: short(b, 0), minimum: short(b, 2), ..Words::default() }
+            each!(20, b, Words { w: halves(b, 4), scale: short(b, 0), minimum: short(b, 2), ..Words::default() });
         }
         BlockType::Q5_0 => {
-            let mut w = halves(b, 6);
-            fifth(&mut w, word(b, 2));
-            Words { w, scale: short(b, 0), ..Words::default() }
+            each!(22, b, Words { w: fifth(halves(b, 6), word(b, 2)), scale: short(b, 0), ..Words::default() });
         }
-        BlockType::Q5_1 => {
-            let mut w = halves(b, 8);
-            fifth(&mut w, word(b, 4));
+        BlockType::Q5_1 => each!(24, b, {
+            let w = fifth(halves(b, 8), word(b, 4));
             Words { w, scale: short(b, 0), minimum: short(b, 2), ..Words::default() }
-        }
-        BlockType::Q8_0 => Words {
-            w: std::array::from_fn(|j| word(b, 2 + 4 * j) ^ 0x8080_8080),
-            scale: short(b, 0),
-            ..Words::default()
-        },
-        BlockType::Q2K => q2_k(b, within),
-        BlockType::Q3K => q3_k(b, within),
-        BlockType::Q4K | BlockType::Q5K => q4_k_or_q5_k(kind, b, within),
-        BlockType::Q6K => q6_k(b, within),
-        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => Words::default(),
+        }),
+        BlockType::Q8_0 => each!(34, b, {
+            let w = std::array::from_fn(|j| word(b, 2 + 4 * j) ^ 0x8080_8080);
+            Words { w, scale: short(b, 0), ..Words::default() }
+        }),
+        BlockType::Q2K => each!(84, b, within, q2_k(b, within)),
+        BlockType::Q3K => each!(110, b, within, q3_k(b, within)),
+        BlockType::Q4K => each!(144, b, within, q4_k_or_q5_k::<144>(b, within)),
+        BlockType::Q5K => each!(176, b, within, q4_k_or_q5_k::<176>(b, within)),
+        BlockType::Q6K => each!(210, b, within, q6_k(b, within)),
+        BlockType::F32 | BlockType::F16 | BlockType::Bf16 => {}
     }
 }
 
 /// Two bits each: 16 scales, 64 bytes of integers, scale, minimum.
-fn q2_k(b: &[u8], within: usize) -> Words {
+#[inline(always)]
+fn q2_k(b: &[u8; 84], within: usize) -> Words {
     let (half, shift) = (within / 4, 2 * (within % 4));
     let part = |i: usize| {
         let scale = b[2 * within + i];
@@ -104,7 +120,8 @@ fn q2_k(b: &[u8], within: usize) -> Words {
 }
 
 /// Three bits each: 32 bytes of third bits, 64 of the others, 12 of scales, scale.
-fn q3_k(b: &[u8], within: usize) -> Words {
+#[inline(always)]
+fn q3_k(b: &[u8; 110], within: usize) -> Words {
     let (half, shift) = (within / 4, 2 * (within % 4));
     let scales = &b[96..108];
     let part = |i: usize| {
@@ -123,7 +140,8 @@ fn q3_k(b: &[u8], within: usize) -> Words {
 }
 
 /// Four or five bits each: scale, minimum, 12 bytes of scales, (32 bytes of fifth bits,) 128 of the others.
-fn q4_k_or_q5_k(kind: BlockType, b: &[u8], within: usize) -> Words {
+#[inline(always)]
+fn q4_k_or_q5_k<const SIZE: usize>(b: &[u8; SIZE], within: usize) -> Words {
     let scales = &b[4..16];
     let j = within;
     let (scale, minimum) = if j < 4 {
@@ -131,7 +149,7 @@ fn q4_k_or_q5_k(kind: BlockType, b: &[u8], within: usize) -> Words {
     } else {
         (scales[j + 4] & 15 | scales[j - 4] >> 6 << 4, scales[j + 4] >> 4 | scales[j] >> 6 << 4)
     };
-    let five = kind == BlockType::Q5K;
+    let five = SIZE == 176;
     let low = if five { 48 } else { 16 };
     let w = std::array::from_fn(|i| {
         let low = word(b, low + 32 * (within / 2) + 4 * i) >> (4 * (within % 2)) & LOW;
@@ -146,7 +164,8 @@ fn q4_k_or_q5_k(kind: BlockType, b: &[u8], within: usize) -> Words {
 }
 
 /// Six bits each: 128 bytes of low halves, 64 of the others, 16 scales, scale.
-fn q6_k(b: &[u8], within: usize) -> Words {
+#[inline(always)]
+fn q6_k(b: &[u8; 210], within: usize) -> Words {
     let (half, quarter) = (within / 4, within % 4);
     let w = std::array::from_fn(|j| {
         let low = word(b, 64 * half + 32 * (quarter % 2) + 4 * j) >> (4 * (quarter / 2)) & LOW;

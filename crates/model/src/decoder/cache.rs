@@ -11,6 +11,8 @@ pub struct KvCache {
     shape: PageShape,
     pub(super) pages: Vec<Arc<Page>>,
     length: usize,
+    /// Whether its keys are turned as in a text beyond the model's original context.
+    pub(super) long: bool,
 }
 
 /// Positions of a page.
@@ -25,7 +27,7 @@ impl KvCache {
             head_dim: config.head_dim,
             half,
         };
-        Self { shape, pages: Vec::new(), length: 0 }
+        Self { shape, pages: Vec::new(), length: 0, long: false }
     }
 
     /// Tokens in it.
@@ -54,6 +56,13 @@ impl KvCache {
         self.pages = pages;
         self.length = length;
         self.pages.truncate(length.div_ceil(PAGE));
+    }
+
+    /// Forgets everything, and turns keys as in a text beyond the original context from now on: what
+    /// [`ModelError::Reread`](crate::ModelError::Reread) asks for.
+    pub fn restart_long(&mut self) {
+        self.truncate(0);
+        self.long = true;
     }
 
     /// Forgets all but the first `length` tokens.

@@ -121,16 +121,25 @@ impl Decoder {
             if step.ids.is_empty() {
                 return Err(ModelError::Config("nothing to read: give at least one token".into()));
             }
+            if step.cache.length() > 0 && !step.cache.long && self.is_long(step) {
+                return Err(ModelError::Reread);
+            }
         }
         let mut batch = Batch { places: Vec::new(), angles: Vec::new(), steps: Vec::new() };
         for (index, step) in steps.iter_mut().enumerate() {
             let (first, tokens) = (step.cache.length(), step.ids.len());
             step.cache.reserve(tokens);
-            batch.angles.push(self.ropes.iter().map(|rope| rope.angles(first + tokens)).collect());
+            let long = step.cache.long || self.is_long(step);
+            step.cache.long = long;
+            batch.angles.push(self.ropes.iter().map(|rope| rope.angles(first + tokens, long)).collect());
             batch.steps.push((batch.places.len(), tokens, first));
             batch.places.extend((first..first + tokens).map(|position| Place { step: index, position }));
         }
         Ok(batch)
+    }
+
+    fn is_long(&self, step: &Step) -> bool {
+        self.ropes.iter().any(|rope| rope.is_long(step.cache.length() + step.ids.len()))
     }
 
     fn embed(&self, steps: &[Step], batch: &Batch) -> Vec<f32> {

@@ -99,6 +99,14 @@ impl Decoder {
         &self.config
     }
 
+    /// Lets texts of `tokens` pass, though the model was not made for them: for timing.
+    pub fn stretch(&mut self, tokens: usize) {
+        // Learned positions end where their table does.
+        if self.weights.positions.is_none() {
+            self.config.max_position_embeddings = self.config.max_position_embeddings.max(tokens);
+        }
+    }
+
     /// An empty cache: in f16 where weights are quantised, else exact.
     pub fn cache(&self) -> KvCache {
         KvCache::new(&self.config, self.is_quantised())

@@ -146,8 +146,7 @@ impl RopeConfig {
         (frequencies, by)
     }
 
-    /// Whether a text of `tokens` is beyond the original context, and that matters.
-    pub(super) fn is_long(&self, tokens: usize) -> bool {
+    fn is_long(&self, tokens: usize) -> bool {
         matches!(&self.scaling, Scaling::Longrope { original, .. } if tokens > *original)
     }
 }
@@ -193,9 +192,13 @@ impl Rope {
         Self { config: config.clone(), short: empty(false), long: empty(true) }
     }
 
-    /// At least the angles of a text of `tokens`.
-    pub(super) fn angles(&self, tokens: usize) -> Arc<Angles> {
-        let long = self.config.is_long(tokens);
+    /// Whether a text of `tokens` is beyond the original context, and that matters.
+    pub(super) fn is_long(&self, tokens: usize) -> bool {
+        self.config.is_long(tokens)
+    }
+
+    /// At least the angles of `tokens` positions, of a text beyond the original context if `long`.
+    pub(super) fn angles(&self, tokens: usize, long: bool) -> Arc<Angles> {
         let table = if long { &self.long } else { &self.short };
         let found = table.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         if found.positions() >= tokens {

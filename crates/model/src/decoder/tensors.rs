@@ -200,11 +200,9 @@ impl Raw {
         Self { shape: one.shape[1..].to_vec(), ..one }
     }
 
-    /// Row `order(i)` at place i.
-    pub(super) fn reordered(&self, order: impl Fn(usize) -> usize) -> Self {
-        let size = self.row_bytes();
-        let bytes: Vec<u8> = (0..self.shape[0]).flat_map(|row| &self.bytes[order(row) * size..][..size]).copied().collect();
-        Self { kind: self.kind, shape: self.shape.clone(), bytes: bytes.into() }
+    /// As a matrix with row `order(i)` at place i.
+    pub(super) fn matrix_reordered(&self, order: impl Fn(usize) -> usize + Sync) -> Matrix {
+        Matrix::reordered(self.kind, self.bytes.clone(), self.shape[0], self.shape[1], order)
     }
 
     /// As a matrix to multiply with.

@@ -310,10 +310,10 @@ impl Gather<'_> {
             head * d + 2 * (within % (d / 2)) + within / (d / 2)
         };
         let mut one = |part: Is, heads: usize| {
-            let (mut raw, mut bias) = self.raw(part, heads * d, c, bias);
+            let (raw, bias) = self.raw(part, heads * d, c, bias);
             if pairs && part != Is::V {
-                raw = raw.reordered(order);
-                bias = bias.map(|bias| (0..bias.len()).map(|row| bias[order(row)]).collect());
+                let bias = bias.map(|bias| (0..bias.len()).map(|row| bias[order(row)]).collect());
+                return Linear { matrix: Arc::new(raw.matrix_reordered(order)), bias };
             }
             Linear { matrix: Arc::new(raw.matrix()), bias }
         };
