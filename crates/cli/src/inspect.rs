@@ -12,12 +12,15 @@ use shuyuan_academy::Lang;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelVerb {
     Info(Info),
+    Export(crate::export::Export),
 }
 
 impl ModelVerb {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let Self::Info(verb) = self;
-        verb.run(global)
+        match self {
+            Self::Info(verb) => verb.run(global),
+            Self::Export(verb) => verb.run(global),
+        }
     }
 }
 
@@ -25,7 +28,7 @@ impl ModelVerb {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  shuyuan model info tuned/model\n  shuyuan model info academy --json")]
 pub(crate) struct Info {
-    /// Its folder, or its name in the home folder [default: academy, or the newest]
+    /// Its folder, its GGUF file, or its name in the home folder [default: academy, or the newest]
     model: Option<String>,
 }
 

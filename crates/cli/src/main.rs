@@ -9,6 +9,7 @@ mod chat;
 mod corpus;
 mod doctor;
 mod eval;
+mod export;
 mod explain;
 mod files;
 mod generate;

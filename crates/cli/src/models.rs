@@ -48,7 +48,7 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
     }
     let known = if models.is_empty() { "none yet".into() } else { models.join(", ") };
     bail!(
-        "no model {name:?}: it is neither a folder with config.json, model.safetensors and tokenizer.json, nor a \
+        "no model {name:?}: it is neither a GGUF file, nor a folder with config.json, model.safetensors and tokenizer.json, nor a \
          model in {} ({known})",
         home.root().display()
     )
