@@ -124,8 +124,11 @@ simd! {
             let by = S::splat(if most > 0.0 && most.is_finite() { 127.0 / most } else { 0.0 });
             let mut near = [0.0f32; BLOCK];
             let out = &mut near[..];
-            lanes!(S, (x) => (out) { [S::round(S::mul(x, by))] });
-            let q = near.map(|x| x as i32 as i8);
+            // In this order, so that what is not a number becomes one.
+            let (least, greatest) = (S::splat(-127.0), S::splat(127.0));
+            lanes!(S, (x) => (out) { [S::min(S::max(S::round(S::mul(x, by)), least), greatest)] });
+            // SAFETY: whole numbers from −127 to 127.
+            let q = near.map(|x| unsafe { x.to_int_unchecked::<i32>() } as i8);
             let sums: [i32; 2] = std::array::from_fn(|half| {
                 -q[half * LANES..][..LANES].iter().map(|&q| i32::from(q)).sum::<i32>()
             });

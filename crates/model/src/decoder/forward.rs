@@ -53,6 +53,9 @@ impl Decoder {
         let states = self.states(steps, None)?;
         let mut at = 0;
         let logits = self.logits(states);
+        if steps.len() == 1 {
+            return Ok(vec![logits]);
+        }
         let v = self.config.vocab_size;
         let mut next = |step: &Step| {
             let from = at;
