@@ -37,7 +37,9 @@ impl Export {
             return self.gguf(global, &live);
         }
         if self.format.is_some_and(|format| format != Mix::F32) {
-            bail!("a folder holds safetensors in F32: leave --format out, or give --output a name that ends in .gguf");
+            bail!(
+                "a folder holds safetensors in F32: leave --format out, or give --output a name that ends in .gguf"
+            );
         }
         let trainable = live.model.trainable(&shuyuan_tensor::cpu())?;
         let output = &self.output;

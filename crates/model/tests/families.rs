@@ -16,8 +16,10 @@ fn root() -> PathBuf {
 
 fn folders() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root()).expect("a folder of models");
-    let mut folders: Vec<PathBuf> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("golden.safetensors").exists()).collect();
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("golden.safetensors").exists())
+        .collect();
     folders.sort();
     assert!(!folders.is_empty(), "no models in {}", root().display());
     folders
@@ -61,7 +63,8 @@ fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
     let mut logits = decoder.extend(prompt, &mut cache).unwrap();
     let mut ids = Vec::new();
     loop {
-        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
+        let best =
+            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
         ids.push(best as u32);
         if ids.len() == count {
             return ids;
@@ -146,7 +149,8 @@ fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
             let decoder = Decoder::load(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             let theirs = golden.floats(&format!("{quant}.logits"));
             let row = theirs.len() / ids.len();
-            let last = |ids: &Vec<u32>| decoder.forward(ids).unwrap().split_off(decoder_len(&decoder, ids) - row);
+            let last =
+                |ids: &Vec<u32>| decoder.forward(ids).unwrap().split_off(decoder_len(&decoder, ids) - row);
             let logits: Vec<f32> = ids.iter().flat_map(last).collect();
             let error = nmse(&logits, &theirs);
             if quant == "f32" {
@@ -157,9 +161,16 @@ fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
             // What reading the same weights without rounding activations gives.
             let exact = golden.floats(&format!("{quant}.dequantized_logits"));
             let (ours, peer) = (nmse(&logits, &exact), nmse(&theirs, &exact));
-            println!("{}: NMSE to exact {ours:.1e}, llama.cpp's {peer:.1e}, between them {error:.1e}", file.display());
+            println!(
+                "{}: NMSE to exact {ours:.1e}, llama.cpp's {peer:.1e}, between them {error:.1e}",
+                file.display()
+            );
             assert!(ours < 1.5 * peer, "{}: {ours:e}, llama.cpp {peer:e}", file.display());
         }
     }
-    assert!(files > 0 || std::env::var_os("SHUYUAN_MODELS").is_some(), "no GGUF files in {}", root().display());
+    assert!(
+        files > 0 || std::env::var_os("SHUYUAN_MODELS").is_some(),
+        "no GGUF files in {}",
+        root().display()
+    );
 }

@@ -124,7 +124,9 @@ fn unknown(academy: &Academy, name: &str) -> ApiError {
 }
 
 fn entry(academy: &Academy, name: &str) -> Value {
-    let created = changed(&weights(&academy.home.model(name))).duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    let created = changed(&weights(&academy.home.model(name)))
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs());
     json!({ "id": name, "object": "model", "created": created, "owned_by": "shuyuan" })
 }
 

@@ -1,9 +1,14 @@
 //! Products of f32, f16 and bf16 weights, row after row as they lie.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays of registers go side by side, unrolled by the compiler"
+)]
+
 use super::lanes::lanes_fn;
+use crate::Precision;
 use crate::matmul::{Mat, MatMut, matmul_serial};
 use crate::quant::{BlockType, dequantize};
-use crate::Precision;
 use crate::simd::LANES;
 use std::cell::RefCell;
 

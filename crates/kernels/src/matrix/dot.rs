@@ -4,6 +4,11 @@
 //! of these. Sums of integers are exact; each block's is scaled and added in f32, in the order of the columns, so that the
 //! result does not depend on how many rows go together.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays of registers go side by side, unrolled by the compiler"
+)]
+
 use super::input::{Field, Tile, block_bytes, field_at};
 use super::lanes::{Lanes, lanes_fn};
 use super::packed::{BLOCK, Packed, ROWS, SUPER};
@@ -205,7 +210,14 @@ lanes_fn! {
 ///
 /// SAFETY: a block's planes at `planes`.
 #[inline(always)]
-unsafe fn word<S: Lanes, const BITS: u32, const TABLE: bool, const J: u32, const V: usize, const PAIR: u32>(
+unsafe fn word<
+    S: Lanes,
+    const BITS: u32,
+    const TABLE: bool,
+    const J: u32,
+    const V: usize,
+    const PAIR: u32,
+>(
     planes: *const u8,
 ) -> S::W {
     // SAFETY: the caller's.

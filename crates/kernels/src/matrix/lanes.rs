@@ -91,18 +91,15 @@ pub(crate) fn level() -> crate::simd::Level {
     if let Some(forced) = FORCED.get() {
         return forced;
     }
-    #[cfg(target_arch = "x86_64")]
-    {
-        let f16c = is_x86_feature_detected!("f16c");
-        return match crate::simd::level() {
-            Level::Avx512 if f16c && is_x86_feature_detected!("avx512vnni") => Level::Avx512,
-            Level::Portable => Level::Portable,
-            _ if f16c => Level::Avx2,
-            _ => Level::Portable,
-        };
+    match crate::simd::level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if is_x86_feature_detected!("f16c") && is_x86_feature_detected!("avx512vnni") => {
+            Level::Avx512
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Avx2 if is_x86_feature_detected!("f16c") => Level::Avx2,
+        _ => Level::Portable,
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    Level::Portable
 }
 
 #[cfg(test)]

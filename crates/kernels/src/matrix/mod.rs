@@ -64,7 +64,11 @@ impl Matrix {
             None => {
                 let same = (0..rows).all(|row| order(row) == row);
                 let row = bytes.len() / rows.max(1);
-                let copy = || (0..rows).flat_map(|i| bytes[order(i) * row..][..row].iter().copied()).collect::<Vec<u8>>();
+                let copy = || {
+                    (0..rows)
+                        .flat_map(|i| bytes[order(i) * row..][..row].iter().copied())
+                        .collect::<Vec<u8>>()
+                };
                 let bytes = if same { bytes } else { copy().into() };
                 Self { rows, cols, store: Store::Dense(kind, bytes.aligned(kind.bytes())) }
             }

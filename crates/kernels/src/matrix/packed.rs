@@ -229,7 +229,8 @@ fn pack_row(kind: BlockType, format: Format, row: &[u8], blocks: usize, lane: us
     words::for_blocks(kind, row, |block, Words { w, scale, minimum, parts }| {
         let planes = &mut planes[block * format.planes()..][..format.planes()];
         let (lines, _) = planes.as_chunks_mut::<64>();
-        let mut put = |line: usize, word: u32| lines[line][4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
+        let mut put =
+            |line: usize, word: u32| lines[line][4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
         if format.bits == 8 {
             for (j, &w) in w.iter().enumerate() {
                 put(j, w);

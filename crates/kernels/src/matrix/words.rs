@@ -81,10 +81,18 @@ pub(super) fn for_blocks(kind: BlockType, row: &[u8], mut f: impl FnMut(usize, W
             each!(18, b, Words { w: halves(b, 2), scale: short(b, 0), ..Words::default() });
         }
         BlockType::Q4_1 => {
-            each!(20, b, Words { w: halves(b, 4), scale: short(b, 0), minimum: short(b, 2), ..Words::default() });
+            each!(
+                20,
+                b,
+                Words { w: halves(b, 4), scale: short(b, 0), minimum: short(b, 2), ..Words::default() }
+            );
         }
         BlockType::Q5_0 => {
-            each!(22, b, Words { w: fifth(halves(b, 6), word(b, 2)), scale: short(b, 0), ..Words::default() });
+            each!(
+                22,
+                b,
+                Words { w: fifth(halves(b, 6), word(b, 2)), scale: short(b, 0), ..Words::default() }
+            );
         }
         BlockType::Q5_1 => each!(24, b, {
             let w = fifth(halves(b, 8), word(b, 4));
@@ -155,12 +163,7 @@ fn q4_k_or_q5_k<const SIZE: usize>(b: &[u8; SIZE], within: usize) -> Words {
         let low = word(b, low + 32 * (within / 2) + 4 * i) >> (4 * (within % 2)) & LOW;
         if five { low | (word(b, 16 + 4 * i) >> within & 0x0101_0101) << 4 } else { low }
     });
-    Words {
-        w,
-        scale: short(b, 0),
-        minimum: short(b, 2) ^ 0x8000,
-        parts: [(scale as i8, minimum), (0, 0)],
-    }
+    Words { w, scale: short(b, 0), minimum: short(b, 2) ^ 0x8000, parts: [(scale as i8, minimum), (0, 0)] }
 }
 
 /// Six bits each: 128 bytes of low halves, 64 of the others, 16 scales, scale.

@@ -1,7 +1,12 @@
 //! One tile: up to eight queries that share keys and values, page after page, with a running softmax.
 
-use super::page::{PAGE, Page, PageShape};
+#![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays of registers go side by side, unrolled by the compiler"
+)]
+
 use super::PagedAttention;
+use super::page::{PAGE, Page, PageShape};
 use crate::matrix::lanes::{Lanes, lanes_fn};
 use crate::simd::LANES;
 use std::sync::Arc;

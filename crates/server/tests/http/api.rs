@@ -196,7 +196,8 @@ fn one_goes_on_from_another_token() {
     let answer = post(&world, "/v1/chat/completions", chat(greedy)).json()["choices"][0].clone();
     // The same ids, given whole; what it was given is not said again.
     let template = ChatTemplate::new(&tokenizer()).unwrap();
-    let ids = [template.render(&[Message::user("the cat")], &Rendering::answer()).unwrap(), vec![50, 60]].concat();
+    let ids =
+        [template.render(&[Message::user("the cat")], &Rendering::answer()).unwrap(), vec![50, 60]].concat();
     let body =
         json!({ "model": "tiny", "prompt_ids": ids, "temperature": 0, "max_tokens": 2, "logprobs": 2 });
     let choice = post(&world, "/v1/completions", body).json()["choices"][0].clone();
