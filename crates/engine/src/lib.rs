@@ -33,5 +33,5 @@ pub use timing::{Rates, Timing, time};
 pub const PIECE: usize = 512;
 
 #[cfg(test)]
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/engine/common.rs"]
 mod common;

@@ -3,10 +3,8 @@
 use shuyuan_engine::{Engine, Passage, Reason, Request, Sampling};
 use std::ops::ControlFlow;
 
-mod common;
-
 fn engine() -> Engine {
-    Engine::new(common::plain(40))
+    Engine::new(crate::common::plain(40))
 }
 
 fn write(engine: &Engine, request: &Request) -> (Vec<u32>, Reason) {

@@ -1,8 +1,6 @@
 //! Many callers of one engine, in threads of their own.
 
-mod common;
-
-use common::{Random, packed, plain, text};
+use crate::common::{Random, packed, plain, text};
 use shuyuan_engine::{
     Cancel, Engine, EngineError, EngineOptions, Finish, Overflow, PrefixScope, Reason, Request, Sampling,
 };

@@ -1,8 +1,6 @@
 //! Constrained output of random models: always valid, whatever they would rather write.
 
-mod common;
-
-use common::packed;
+use crate::common::packed;
 use serde_json::{Value, json};
 use shuyuan_engine::{Constraint, Engine, EngineError, Grammar, Reason, Request, Sampling, TokenTable};
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
@@ -149,7 +147,9 @@ fn an_edit_takes_less_than_half_the_steps() {
     let guessed = finish.unwrap().guessed;
     assert_eq!(world.tokenizer.decode(&ids), after);
     assert!(2 * guessed.accepted > ids.len(), "{guessed:?} of {}", ids.len());
-    assert_eq!(world.engine.stats().steps as usize, ids.len() - guessed.accepted);
+    // The text may end with a guess, after which a step chooses nothing more.
+    let steps = world.engine.stats().steps as usize;
+    assert!((ids.len() - guessed.accepted..=ids.len() - guessed.accepted + 1).contains(&steps), "{steps}");
 }
 
 #[test]
@@ -159,7 +159,6 @@ fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
     let wide: Vec<String> = (0..40_000).map(|i| format!("choice number {i}")).collect();
     for (grammar, named) in [
         (Grammar::Regex("(a".into()), ""),
-        (Grammar::Regex("(((a{1000}){1000}){1000}){1000}".into()), ""),
         (Grammar::Regex(format!("{}a{}", "(".repeat(50_000), ")".repeat(50_000))), "nested"),
         (Grammar::Lark(format!("start: {}\"a\"{}", "(".repeat(50_000), ")".repeat(50_000))), "nested"),
         (Grammar::Lark("start: nothing".into()), "nothing"),
@@ -172,7 +171,7 @@ fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
         (Grammar::Choice(wide), "bytes"),
     ] {
         let started = Instant::now();
-        let error = world.table.constraint(&grammar).unwrap_err();
+        let error = world.table.constraint(&grammar).err().unwrap_or_else(|| panic!("{grammar:?} is taken"));
         assert!(matches!(&error, EngineError::Constraint { what } if what.contains(named)), "{error}");
         // Far from a measurement: what is not stopped takes minutes, or all memory.
         assert!(started.elapsed() < Duration::from_secs(20), "{:?} for {error}", started.elapsed());
@@ -184,6 +183,8 @@ fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
         Grammar::JsonSchema(json!({ "type": "string", "pattern": "^(a|b)*a(a|b){200}$" })),
         Grammar::JsonSchema(json!({ "$defs": { "t": { "anyOf": [{ "$ref": "#/$defs/t" }, { "type": "null" }] } }, "$ref": "#/$defs/t" })),
         Grammar::Regex("(.*a.*b.*c.*){50}".into()),
+        Grammar::Regex("(((a{1000}){1000}){1000}){1000}".into()),
+        Grammar::Regex("(((a|b.){1,1000}c?){1,1000}d?){1,1000}".into()),
         Grammar::Lark("start: start start | \"a\" | \"\"".into()),
     ] {
         let started = Instant::now();
