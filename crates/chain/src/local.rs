@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use shuyuan_engine::{
-    Cancel, Constraint, Engine, EngineError, Finish, Grammar, Overflow, PrefixScope, Reason, Request, Sampling, TokenTable,
+    Cancel, Constraint, Engine, EngineError, Finish, Grammar, Overflow, PrefixScope, Reason, Request,
+    Sampling, TokenTable,
 };
 use shuyuan_text::{ChatTemplate, END_OF_TEXT, IM_END, Message, StreamDecoder, TokenId, Tokenizer};
 use std::ops::ControlFlow;
@@ -237,7 +238,8 @@ impl Local {
 /// The bytes of a tokenizer's tokens. Special tokens write no text, and the two that end a text or a turn end a constraint.
 fn token_table(tokenizer: &Tokenizer) -> Result<TokenTable, EngineError> {
     let bytes = |id| if tokenizer.is_special(id) { Vec::new() } else { tokenizer.token_bytes(id).to_vec() };
-    let ends: Vec<TokenId> = [IM_END, END_OF_TEXT].into_iter().filter_map(|text| tokenizer.special(text)).collect();
+    let ends: Vec<TokenId> =
+        [IM_END, END_OF_TEXT].into_iter().filter_map(|text| tokenizer.special(text)).collect();
     TokenTable::new((0..tokenizer.vocab_size() as TokenId).map(bytes).collect(), &ends)
 }
 

@@ -47,7 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for n in [1, 2, 4, 8, 16] {
         let requests: Vec<Request> = (0..n).map(|i| request(100 * n + i)).collect();
         let (rate, writing) = rate(&engine, &requests);
-        println!("{n:2} at once: {rate:7.1} tokens/s together, {:5.1} ms between the tokens of one", writing * 1e3);
+        println!(
+            "{n:2} at once: {rate:7.1} tokens/s together, {:5.1} ms between the tokens of one",
+            writing * 1e3
+        );
     }
 
     let greedy = Request { sampling: Sampling::default(), ..request(1) };
@@ -55,7 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let guessing = Engine::new(model.clone());
     let (guessed, _) = rate(&guessing, &[greedy]);
     let stats = guessing.stats();
-    println!("greedy: {plainly:.1} tokens/s, with guesses {guessed:.1} ({} of {} right)", stats.accepted, stats.proposed);
+    println!(
+        "greedy: {plainly:.1} tokens/s, with guesses {guessed:.1} ({} of {} right)",
+        stats.accepted, stats.proposed
+    );
 
     let bytes = |id| if tokenizer.is_special(id) { Vec::new() } else { tokenizer.token_bytes(id).to_vec() };
     let ends: Vec<u32> = [END_OF_TEXT, IM_END].iter().filter_map(|text| tokenizer.special(text)).collect();
@@ -78,6 +84,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         sums.1 += rate(&engine, &[bound]).1;
     }
     let slower = (sums.1 / sums.0 - 1.0) * 100.0;
-    println!("a token: {:.2} ms free, {:.2} ms under a schema: {slower:+.1} %", sums.0 * 250.0, sums.1 * 250.0);
+    println!(
+        "a token: {:.2} ms free, {:.2} ms under a schema: {slower:+.1} %",
+        sums.0 * 250.0,
+        sums.1 * 250.0
+    );
     Ok(())
 }

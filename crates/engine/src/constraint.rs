@@ -66,7 +66,11 @@ impl TokenTable {
             return Err(EngineError::Field { field: "ends", expected, found: "none".into() });
         };
         if let Some(id) = ends.iter().find(|id| **id as usize >= vocab) {
-            return Err(EngineError::Field { field: "ends", expected: "ids of the vocabulary", found: id.to_string() });
+            return Err(EngineError::Field {
+                field: "ends",
+                expected: "ids of the vocabulary",
+                found: id.to_string(),
+            });
         }
         for (id, bytes) in tokens.iter_mut().enumerate() {
             // This byte is in no text, and marks special tokens in llguidance.
@@ -89,7 +93,8 @@ impl TokenTable {
     /// What is wrong with the grammar, or that it is too large.
     pub fn constraint(&self, grammar: &Grammar) -> Result<Constraint, EngineError> {
         let grammar = grammar.parse()?;
-        let parser = panic_utils::catch_unwind(std::panic::AssertUnwindSafe(|| self.0.create_parser(grammar)));
+        let parser =
+            panic_utils::catch_unwind(std::panic::AssertUnwindSafe(|| self.0.create_parser(grammar)));
         let mut matcher = Matcher::new(parser);
         if let Some(what) = matcher.get_error() {
             return Err(EngineError::Constraint { what: first_lines(&what) });
@@ -125,7 +130,8 @@ impl Grammar {
                 return Err(EngineError::Constraint { what });
             }
             Self::Choice(texts) => {
-                let quoted: Vec<String> = texts.iter().map(|text| serde_json::Value::from(text.as_str()).to_string()).collect();
+                let quoted: Vec<String> =
+                    texts.iter().map(|text| serde_json::Value::from(text.as_str()).to_string()).collect();
                 TopLevelGrammar::from_lark(format!("start: {}", quoted.join(" | ")))
             }
         })
@@ -143,7 +149,9 @@ fn json_size(value: &serde_json::Value, depth: usize) -> (usize, usize) {
         String(text) => (text.len() + 2, depth.max(text_depth(text))),
         Array(values) => values.iter().map(|value| json_size(value, depth + 1)).fold((2, depth), sum),
         Object(fields) => {
-            let field = |(name, value): (&std::string::String, _)| sum((name.len() + 4, 0), json_size(value, depth + 1));
+            let field = |(name, value): (&std::string::String, _)| {
+                sum((name.len() + 4, 0), json_size(value, depth + 1))
+            };
             fields.iter().map(field).fold((2, depth), sum)
         }
         _ => (4, depth),

@@ -71,7 +71,8 @@ impl PrefixCache {
             let key = Arc::new(Key { before, ..key });
             let used = self.clock - index as u64;
             let serial = self.serial + 1;
-            let kept = self.kept.entry(key.clone()).or_insert_with(|| Kept { serial, used: 0, page: page.clone() });
+            let kept =
+                self.kept.entry(key.clone()).or_insert_with(|| Kept { serial, used: 0, page: page.clone() });
             self.serial = self.serial.max(kept.serial);
             own += usize::from(Arc::ptr_eq(&kept.page, page));
             before = kept.serial;
@@ -83,7 +84,8 @@ impl PrefixCache {
 
     /// Gives up to `count` pages back that nobody uses, the longest unused first. Returns how many.
     pub(crate) fn evict(&mut self, count: usize) -> usize {
-        let idle = |key: &&Arc<Key>| self.kept.get(*key).is_some_and(|kept| Arc::strong_count(&kept.page) == 1);
+        let idle =
+            |key: &&Arc<Key>| self.kept.get(*key).is_some_and(|kept| Arc::strong_count(&kept.page) == 1);
         let keys: Vec<Arc<Key>> = self.order.values().filter(idle).take(count).cloned().collect();
         for key in &keys {
             if let Some(kept) = self.kept.remove(key) {

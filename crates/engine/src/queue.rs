@@ -90,7 +90,11 @@ impl Shared {
     }
 
     /// The one whose turn it is, if it `fits`: of the owner with the fewest `running`, the first that came.
-    pub(crate) fn next(&self, running: impl Fn(u64) -> usize, fits: impl FnOnce(&Request) -> bool) -> Option<Job> {
+    pub(crate) fn next(
+        &self,
+        running: impl Fn(u64) -> usize,
+        fits: impl FnOnce(&Request) -> bool,
+    ) -> Option<Job> {
         let mut queue = lock(&self.queue);
         let turn = queue.waiting.iter().enumerate().min_by_key(|(_, job)| running(job.request.owner));
         let (index, job) = turn?;

@@ -49,7 +49,8 @@ fn rank_by_surprise(candidates: &mut [Candidate]) {
     let total = mass(candidates);
     let surprise = |p: f32| -(f64::from(p) / total).ln();
     let certain = |c: &&Candidate| c.p > 0.0;
-    let entropy: f64 = candidates.iter().filter(certain).map(|c| f64::from(c.p) / total * surprise(c.p)).sum();
+    let entropy: f64 =
+        candidates.iter().filter(certain).map(|c| f64::from(c.p) / total * surprise(c.p)).sum();
     for candidate in candidates {
         candidate.rank = (surprise(candidate.p) - entropy).abs() as f32;
     }
@@ -86,7 +87,8 @@ mod tests {
     use super::*;
 
     fn kept(s: &Sampling, logits: &[f32]) -> Vec<u32> {
-        let mut candidates: Vec<_> = (0..).zip(logits).map(|(id, &logit)| Candidate::new(id, logit)).collect();
+        let mut candidates: Vec<_> =
+            (0..).zip(logits).map(|(id, &logit)| Candidate::new(id, logit)).collect();
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         cut(s, most, &mut candidates);
         let mut ids: Vec<u32> = candidates.iter().map(|c| c.id).collect();
@@ -98,7 +100,8 @@ mod tests {
     #[test]
     fn typical_keeps_what_surprises_as_expected() {
         let logits: Vec<f32> = (1..=12).map(|i| -(i as f32) * 2f32.ln()).collect();
-        let typical = |typical_p| kept(&Sampling { temperature: 1.0, typical_p, ..Sampling::default() }, &logits);
+        let typical =
+            |typical_p| kept(&Sampling { temperature: 1.0, typical_p, ..Sampling::default() }, &logits);
         assert_eq!(typical(0.2), [1]);
         assert_eq!(typical(0.7), [0, 1]);
         assert_eq!(typical(1.0).len(), 12);

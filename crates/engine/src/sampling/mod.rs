@@ -109,7 +109,8 @@ impl Sampling {
             let length = dry.allowed_length as f32;
             fields.push(("dry.allowed_length", length, 1.0, f32::MAX, "at least 1"));
         }
-        fields.extend(self.logit_bias.values().map(|&bias| ("logit_bias", bias, -100.0, 100.0, "-100 to 100")));
+        fields
+            .extend(self.logit_bias.values().map(|&bias| ("logit_bias", bias, -100.0, 100.0, "-100 to 100")));
         for (field, value, least, most, expected) in fields {
             if !(least..=most).contains(&value) {
                 return Err(EngineError::Field { field, expected, found: value.to_string() });

@@ -61,7 +61,8 @@ impl Penalties {
         self.seen.resize(logits.len(), 0);
         self.round += 1;
         for &id in ids {
-            let (Some(logit), Some(seen)) = (logits.get_mut(id as usize), self.seen.get_mut(id as usize)) else {
+            let (Some(logit), Some(seen)) = (logits.get_mut(id as usize), self.seen.get_mut(id as usize))
+            else {
                 continue;
             };
             if std::mem::replace(seen, self.round) != self.round {
@@ -78,7 +79,8 @@ impl Penalties {
         self.repeated.clear();
         for (at, _) in before.iter().enumerate().filter(|(_, id)| **id == last) {
             let same = before[..at].iter().rev().zip(before.iter().rev());
-            let length = 1 + same.take(LONGEST - 1).take_while(|(a, b)| a == b && !dry.breakers.contains(a)).count();
+            let length =
+                1 + same.take(LONGEST - 1).take_while(|(a, b)| a == b && !dry.breakers.contains(a)).count();
             let longest = self.repeated.entry(ids[at + 1]).or_default();
             *longest = (*longest).max(length);
         }

@@ -172,14 +172,11 @@ mod tests {
 
     #[test]
     fn only_what_the_mask_allows() {
-        for sampling in
-            [Sampling::default(), Sampling { temperature: 5.0, ..Sampling::default() }, Sampling {
-                temperature: 1.0,
-                top_p: 0.9,
-                logit_bias: [(1, 100.0)].into(),
-                ..Sampling::default()
-            }]
-        {
+        for sampling in [
+            Sampling::default(),
+            Sampling { temperature: 5.0, ..Sampling::default() },
+            Sampling { temperature: 1.0, top_p: 0.9, logit_bias: [(1, 100.0)].into(), ..Sampling::default() },
+        ] {
             let mut sampler = Sampler::new(sampling);
             for _ in 0..200 {
                 assert!([2, 3].contains(&sampler.choose(&LOGITS, &[], Some(&[0b1100]))));

@@ -1,8 +1,8 @@
 //! The budget of pages: what is held, who fits, who has to give way.
 
+use super::Scheduler;
 use super::plan::Work;
 use super::sequence::{Sequence, pages};
-use super::Scheduler;
 use crate::request::PrefixKey;
 
 impl Scheduler {

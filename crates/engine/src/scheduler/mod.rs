@@ -39,7 +39,12 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(crate) fn new(model: Arc<Decoder>, options: EngineOptions, pages: usize, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        model: Arc<Decoder>,
+        options: EngineOptions,
+        pages: usize,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             model,
             options,
@@ -64,7 +69,10 @@ impl Scheduler {
     /// One step of everyone.
     fn step(&mut self) {
         #[cfg(test)]
-        assert!(!self.shared.fail.swap(false, std::sync::atomic::Ordering::Relaxed), "a test made this step fail");
+        assert!(
+            !self.shared.fail.swap(false, std::sync::atomic::Ordering::Relaxed),
+            "a test made this step fail"
+        );
         self.let_go();
         self.admit();
         let works = self.plan();
@@ -112,7 +120,9 @@ impl Scheduler {
             let mut of = HashMap::<u64, usize>::new();
             self.running.iter().for_each(|sequence| *of.entry(sequence.owner()).or_default() += 1);
             let running = |owner| of.get(&owner).copied().unwrap_or_default();
-            let Some(job) = shared.next(running, |request| self.fits(request.scope(), &request.ids)) else { return };
+            let Some(job) = shared.next(running, |request| self.fits(request.scope(), &request.ids)) else {
+                return;
+            };
             let mut sequence = self.sequence(job);
             sequence.slide(&self.model);
             self.running.push(sequence);

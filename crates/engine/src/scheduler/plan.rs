@@ -67,7 +67,8 @@ impl Scheduler {
 
     /// Those with a prompt to read: of the owner who waited longest the one who waited longest, and so on.
     fn readers(&self) -> Vec<usize> {
-        let mut readers: Vec<usize> = (0..self.running.len()).filter(|&i| self.running[i].unread() > 1).collect();
+        let mut readers: Vec<usize> =
+            (0..self.running.len()).filter(|&i| self.running[i].unread() > 1).collect();
         readers.sort_by_key(|&index| {
             let sequence: &Sequence = &self.running[index];
             (self.served.get(&sequence.owner()).copied().unwrap_or_default(), sequence.served)

@@ -123,7 +123,12 @@ impl Sequence {
 
     /// Chooses tokens by the logits of its last tokens, (1 + guesses, V); the cache has read all of them. Returns what that
     /// led to, how many tokens were told, and how many guesses were right.
-    pub(super) fn write(&mut self, model: &Decoder, logits: &[f32], guesses: &[u32]) -> (Outcome, usize, usize) {
+    pub(super) fn write(
+        &mut self,
+        model: &Decoder,
+        logits: &[f32],
+        guesses: &[u32],
+    ) -> (Outcome, usize, usize) {
         self.first.get_or_insert_with(Instant::now);
         let before = self.finish.tokens;
         let context = model.config().max_position_embeddings;

@@ -101,7 +101,10 @@ fn owners_take_turns_whatever_each_asks_for() {
     while modest.end.is_none() {
         scheduler.step();
         modest.look();
-        finished = greedy.iter_mut().filter_map(|caller| (caller.look(), caller.end.is_some()).1.then_some(())).count();
+        finished = greedy
+            .iter_mut()
+            .filter_map(|caller| (caller.look(), caller.end.is_some()).1.then_some(()))
+            .count();
     }
     // It has a place as soon as one of the four is done, and then as much of each step as all the others together.
     assert!(finished <= 4, "{finished}");
@@ -122,7 +125,10 @@ fn who_leaves_gives_pages_back_within_a_step() {
     drop(writes.events);
     scheduler.step();
     assert_eq!((scheduler.running.len(), scheduler.held()), (1, 1));
-    assert!(matches!(reads.events.try_iter().last(), Some(Event::End(Ok(Finish { reason: Reason::Cancelled, .. })))));
+    assert!(matches!(
+        reads.events.try_iter().last(),
+        Some(Event::End(Ok(Finish { reason: Reason::Cancelled, .. })))
+    ));
     run(&mut scheduler, &mut [&mut stays]);
     assert_eq!((stays.ids.len(), scheduler.held()), (50, 0));
 }
@@ -141,9 +147,15 @@ fn the_same_whatever_is_read_together_kept_or_lost() {
             let sampling = if i % 2 == 0 {
                 Sampling::default()
             } else {
-                Sampling { temperature: 0.7, top_p: 0.9, frequency_penalty: 0.2, seed: i, ..Sampling::default() }
+                Sampling {
+                    temperature: 0.7,
+                    top_p: 0.9,
+                    frequency_penalty: 0.2,
+                    seed: i,
+                    ..Sampling::default()
+                }
             };
-            Request { sampling, owner: i % 2, ..request(ids, 60) }
+            Request { sampling, owner: i % 2, ..request(ids, 150) }
         })
         .collect();
     let alone: Vec<Vec<u32>> = requests
@@ -156,12 +168,15 @@ fn the_same_whatever_is_read_together_kept_or_lost() {
         })
         .collect();
     let whole = 512 / PAGE_TOKENS;
-    for (piece, speculate, pages) in [(512, 0, 100), (1, 8, 100), (7, 8, whole), (100, 3, whole + 4), (64, 8, 14)] {
+    for (piece, speculate, pages) in
+        [(512, 0, 100), (1, 8, 100), (7, 8, whole), (100, 3, whole + 4), (64, 8, 14)]
+    {
         let options = EngineOptions { piece, piece_beside: piece, speculate, ..EngineOptions::default() };
         let mut scheduler = scheduler(&model, options, pages);
         // Twice: the second time much is kept.
         for round in 0..2 {
-            let mut callers: Vec<Caller> = requests.iter().map(|request| ask(&scheduler, request.clone())).collect();
+            let mut callers: Vec<Caller> =
+                requests.iter().map(|request| ask(&scheduler, request.clone())).collect();
             let mut those: Vec<&mut Caller> = callers.iter_mut().collect();
             run(&mut scheduler, &mut those);
             for (caller, expected) in callers.iter().zip(&alone) {
@@ -182,12 +197,19 @@ fn pages_are_counted_right_whatever_happens() {
     let mut scheduler = scheduler(&model, EngineOptions { max_batch: 6, ..EngineOptions::default() }, 11);
     let mut callers: Vec<Caller> = Vec::new();
     for _ in 0..3000 {
-        if random.below(3) == 0 {
-            let ids = text(random.below(6) as u64, 1 + random.below(250), 50);
+        if random.below(4) == 0 {
+            let ids = {
+                let longest = [30, 250][random.below(2)];
+                text(random.below(6) as u64, 1 + random.below(longest), 50)
+            };
             let prefix = [PrefixScope::Owner, PrefixScope::Group(1), PrefixScope::Off][random.below(3)];
-            let overflow = if random.below(4) == 0 { crate::Overflow::Slide { keep: 5 } } else { Default::default() };
+            let overflow =
+                if random.below(4) == 0 { crate::Overflow::Slide { keep: 5 } } else { Default::default() };
             let owner = random.below(3) as u64;
-            callers.push(ask(&scheduler, Request { prefix, overflow, owner, ..request(ids, random.below(200)) }));
+            callers.push(ask(
+                &scheduler,
+                Request { prefix, overflow, owner, ..request(ids, random.below(200)) },
+            ));
         }
         if random.below(6) == 0 && !callers.is_empty() {
             let leaves = callers.swap_remove(random.below(callers.len()));

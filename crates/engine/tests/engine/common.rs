@@ -51,7 +51,8 @@ pub fn plain(context: usize) -> Arc<Decoder> {
 pub fn packed(context: usize) -> (Arc<Decoder>, shuyuan_text::Tokenizer) {
     use shuyuan_model::gguf::{ExportOptions, Mix, export};
     use shuyuan_text::{TrainConfig, train};
-    let text = "{\"name\": \"the cat\", \"age\": 12, \"tags\": [\"sat\", \"on\", \"the mat\"]} yes no maybe ".repeat(40);
+    let text = "{\"name\": \"the cat\", \"age\": 12, \"tags\": [\"sat\", \"on\", \"the mat\"]} yes no maybe "
+        .repeat(40);
     let trained = train([Ok(text)], &TrainConfig::new(300), |_| std::ops::ControlFlow::Continue(())).unwrap();
     let model = stirred(&config(trained.tokenizer.vocab_size(), 32, context));
     let dir = tempfile::tempdir().unwrap();

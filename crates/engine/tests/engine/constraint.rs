@@ -29,7 +29,13 @@ impl World {
         self.table.constraint(&grammar).unwrap()
     }
 
-    fn write(&self, constraint: &Constraint, temperature: f32, seed: u64, max_tokens: usize) -> (String, Reason) {
+    fn write(
+        &self,
+        constraint: &Constraint,
+        temperature: f32,
+        seed: u64,
+        max_tokens: usize,
+    ) -> (String, Reason) {
         let request = Request {
             ids: vec![seed as u32 % 256, 1],
             max_tokens,
@@ -75,7 +81,10 @@ fn json_always_follows_its_schema() {
         assert!(value["name"].as_str().unwrap().chars().count() <= 12, "{text}");
         assert!((0..=150).contains(&value["age"].as_i64().unwrap()), "{text}");
         let tags = value["tags"].as_array().unwrap();
-        assert!(tags.len() <= 3 && tags.iter().all(|tag| ["sat", "on", "the mat"].contains(&tag.as_str().unwrap())));
+        assert!(
+            tags.len() <= 3
+                && tags.iter().all(|tag| ["sat", "on", "the mat"].contains(&tag.as_str().unwrap()))
+        );
         whole += 1;
         if whole == 200 {
             break;
@@ -108,7 +117,8 @@ fn choices_are_one_of_them_and_a_regex_matches() {
 #[test]
 fn a_lark_grammar_derives_what_comes() {
     let world = world();
-    let sums = world.constraint(Grammar::Lark("start: term (\"+\" term)*\nterm: /[0-9]/ | \"(\" start \")\"".into()));
+    let sums = world
+        .constraint(Grammar::Lark("start: term (\"+\" term)*\nterm: /[0-9]/ | \"(\" start \")\"".into()));
     let mut whole = 0;
     for seed in 0..100 {
         let (text, reason) = world.write(&sums, 1.0, seed, 200);
@@ -130,7 +140,8 @@ fn a_lark_grammar_derives_what_comes() {
 #[test]
 fn an_edit_takes_less_than_half_the_steps() {
     let world = world();
-    let before = "the cat sat on the mat, and the dog lay in the sun all day long; nobody else was there to see.";
+    let before =
+        "the cat sat on the mat, and the dog lay in the sun all day long; nobody else was there to see.";
     let after = before.replace("dog", "horse");
     let constraint = world.constraint(Grammar::Choice(vec![after.clone()]));
     let request = Request {
@@ -155,7 +166,9 @@ fn an_edit_takes_less_than_half_the_steps() {
 #[test]
 fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
     let world = world();
-    let deep = |n: usize| (0..n).fold(json!({ "type": "integer" }), |inner, _| json!({ "type": "array", "items": inner }));
+    let deep = |n: usize| {
+        (0..n).fold(json!({ "type": "integer" }), |inner, _| json!({ "type": "array", "items": inner }))
+    };
     let wide: Vec<String> = (0..40_000).map(|i| format!("choice number {i}")).collect();
     for (grammar, named) in [
         (Grammar::Regex("(a".into()), ""),
@@ -181,7 +194,9 @@ fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
         Grammar::JsonSchema(deep(90)),
         Grammar::JsonSchema(json!({ "type": "array", "items": { "type": "string" }, "minItems": 100_000 })),
         Grammar::JsonSchema(json!({ "type": "string", "pattern": "^(a|b)*a(a|b){200}$" })),
-        Grammar::JsonSchema(json!({ "$defs": { "t": { "anyOf": [{ "$ref": "#/$defs/t" }, { "type": "null" }] } }, "$ref": "#/$defs/t" })),
+        Grammar::JsonSchema(
+            json!({ "$defs": { "t": { "anyOf": [{ "$ref": "#/$defs/t" }, { "type": "null" }] } }, "$ref": "#/$defs/t" }),
+        ),
         Grammar::Regex("(.*a.*b.*c.*){50}".into()),
         Grammar::Regex("(((a{1000}){1000}){1000}){1000}".into()),
         Grammar::Regex("(((a|b.){1,1000}c?){1,1000}d?){1,1000}".into()),
@@ -189,7 +204,8 @@ fn what_is_wrong_or_hostile_is_an_error_and_no_hang() {
     ] {
         let started = Instant::now();
         if let Ok(constraint) = world.table.constraint(&grammar) {
-            let request = Request { ids: vec![1], max_tokens: 50, constraint: Some(constraint), ..Request::default() };
+            let request =
+                Request { ids: vec![1], max_tokens: 50, constraint: Some(constraint), ..Request::default() };
             let _ = world.engine.generate(&request, &mut |_| ControlFlow::Continue(()));
         }
         assert!(started.elapsed() < Duration::from_secs(20), "{:?} for {grammar:?}", started.elapsed());

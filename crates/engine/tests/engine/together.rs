@@ -34,10 +34,16 @@ fn callers_at_once_get_what_each_gets_alone() {
     let requests: Vec<Request> = (0..8u64)
         .map(|seed| {
             let sampling = Sampling { temperature: (seed % 2) as f32, seed, ..Sampling::default() };
-            Request { ids: text(seed, 10 + 20 * seed as usize, vocab), max_tokens: 40, sampling, ..Request::default() }
+            Request {
+                ids: text(seed, 10 + 20 * seed as usize, vocab),
+                max_tokens: 40,
+                sampling,
+                ..Request::default()
+            }
         })
         .collect();
-    let alone: Vec<Vec<u32>> = requests.iter().map(|request| write(&Engine::new(model.clone()), request).0).collect();
+    let alone: Vec<Vec<u32>> =
+        requests.iter().map(|request| write(&Engine::new(model.clone()), request).0).collect();
     let engine = Engine::new(model);
     std::thread::scope(|scope| {
         let engine = &engine;
@@ -82,7 +88,8 @@ fn a_listener_that_breaks_or_panics_stops_the_work() {
     let finish = finish.unwrap();
     assert_eq!((finish.reason, finish.tokens), (Reason::Cancelled, 7));
     assert_eq!(engine.stats().pages_used, 0);
-    let panics = std::panic::AssertUnwindSafe(|| engine.generate(&endless(2), &mut |_| panic!("a listener fails")));
+    let panics =
+        std::panic::AssertUnwindSafe(|| engine.generate(&endless(2), &mut |_| panic!("a listener fails")));
     assert!(std::panic::catch_unwind(panics).is_err());
     until_running(&engine, 0, 0);
 }
@@ -142,7 +149,8 @@ fn guesses_change_nothing_and_repetitions_take_half_the_steps() {
     for seed in 0..30u64 {
         let unit = text(seed, 2 + seed as usize, vocab);
         let ids = if seed % 3 == 0 { unit } else { unit.repeat(4) };
-        let sampling = Sampling { temperature: [0.0, 0.3, 1.0][seed as usize % 3], seed, ..Sampling::default() };
+        let sampling =
+            Sampling { temperature: [0.0, 0.3, 1.0][seed as usize % 3], seed, ..Sampling::default() };
         let stop_ids = if seed % 5 == 0 { (0..20).collect() } else { Vec::new() };
         let request = Request { ids, max_tokens: 100, sampling, stop_ids, ..Request::default() };
         let (expected, told) = write(&plainly, &request);
@@ -163,7 +171,8 @@ fn guesses_change_nothing_and_repetitions_take_half_the_steps() {
 fn thousands_of_random_requests_leave_nothing_behind() {
     let model = plain(128);
     let page_bytes = model.cache().page_bytes();
-    let options = EngineOptions { kv_bytes: Some(20 * page_bytes), max_waiting: 8, ..EngineOptions::default() };
+    let options =
+        EngineOptions { kv_bytes: Some(20 * page_bytes), max_waiting: 8, ..EngineOptions::default() };
     let engine = Engine::with_options(model, options).unwrap();
     let (mut busy, mut done) = (0, 0);
     std::thread::scope(|scope| {
