@@ -119,6 +119,9 @@ impl Sequence {
     pub(super) fn forget(&mut self, model: &Decoder) {
         self.cache = model.cache();
         self.shared = 0;
+        if self.is_new() {
+            self.cached = 0;
+        }
     }
 
     /// Chooses tokens by the logits of its last tokens, (1 + guesses, V); the cache has read all of them. Returns what that
