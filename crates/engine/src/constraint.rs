@@ -10,6 +10,7 @@ use llguidance::toktrie::{ApproximateTokEnv, SimpleVob, TokEnv, TokRxInfo, TokTr
 use llguidance::{Matcher, ParserFactory, panic_utils};
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A description of what may be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,7 +103,7 @@ impl TokenTable {
         // A grammar that derives nothing shows here already.
         let mask = matcher.compute_mask_or_eos().map_err(|error| refused(&error))?;
         let ends = self.0.tok_env().tok_trie().eos_tokens().into();
-        Ok(Constraint { matcher, ends, mask: Some(mask) })
+        Ok(Constraint { matcher, ends, mask: Some(mask), spent: Duration::ZERO })
     }
 }
 
@@ -178,6 +179,7 @@ pub struct Constraint {
     matcher: Matcher,
     ends: Arc<[u32]>,
     mask: Option<SimpleVob>,
+    spent: Duration,
 }
 
 impl fmt::Debug for Constraint {
@@ -189,21 +191,27 @@ impl fmt::Debug for Constraint {
 impl Constraint {
     /// One that shares nothing with this one, whose work would else wait for each other's.
     pub(crate) fn separate(&self) -> Self {
-        Self { matcher: self.matcher.deep_clone(), ends: self.ends.clone(), mask: self.mask.clone() }
-    }
-
-    /// Finds out which tokens may come, if that is not known yet.
-    pub(crate) fn prepare(&mut self) -> Result<(), EngineError> {
-        if self.mask.is_none() {
-            self.mask = Some(self.matcher.compute_mask_or_eos().map_err(|error| refused(&error))?);
+        Self {
+            matcher: self.matcher.deep_clone(),
+            ends: self.ends.clone(),
+            mask: self.mask.clone(),
+            spent: self.spent,
         }
-        Ok(())
     }
 
-    /// Which tokens may come.
+    /// Which tokens may come. Found out when it is asked for: the forward pass leaves no processor idle meanwhile.
     pub(crate) fn mask(&mut self) -> Result<Mask<'_>, EngineError> {
-        self.prepare()?;
+        if self.mask.is_none() {
+            let start = Instant::now();
+            self.mask = Some(self.matcher.compute_mask_or_eos().map_err(|error| refused(&error))?);
+            self.spent += start.elapsed();
+        }
         Ok(self.mask.as_ref().map_or(&[], SimpleVob::as_slice))
+    }
+
+    /// Time spent on it so far.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
     }
 
     /// Goes on by a token that was allowed.

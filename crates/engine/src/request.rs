@@ -132,6 +132,8 @@ pub struct Seconds {
     pub reading: f64,
     /// From then to the end.
     pub writing: f64,
+    /// Of reading and writing: what the constraint took to find out which tokens may come.
+    pub constraint: f64,
 }
 
 /// The most alternatives that can be asked for, as in OpenAI's API.

@@ -12,7 +12,7 @@ mod tests;
 use crate::prefix::PrefixCache;
 use crate::queue::{Job, Shared};
 use crate::request::Reason;
-use crate::{Constraint, EngineError, EngineOptions};
+use crate::{EngineError, EngineOptions};
 use plan::Work;
 use sequence::{Outcome, Sequence};
 use shuyuan_model::{Decoder, ModelError, PAGE_TOKENS, Step};
@@ -200,28 +200,18 @@ impl Scheduler {
         self.running.iter_mut().for_each(|sequence| sequence.slide(&self.model));
     }
 
-    /// The forward pass. Meanwhile the constraints find out what may come next.
+    /// The forward pass.
     fn logits(&mut self, works: &[Work]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut parts: Vec<Option<&mut Sequence>> = self.running.iter_mut().map(Some).collect();
         let mut steps = Vec::with_capacity(works.len());
-        let mut constraints: Vec<&mut Constraint> = Vec::new();
         // The head is cheap for one row, and its kernels are not asked about none.
         let nobody = works.iter().all(|work| !work.is_last);
         for (at, work) in works.iter().enumerate() {
             let Some(sequence) = parts[work.index].take() else { unreachable!("one work of each sequence") };
             let wanted = if work.is_last { 1 + work.guesses.len() } else { usize::from(nobody && at == 0) };
             steps.push(Step { ids: &work.ids, cache: &mut sequence.cache, wanted });
-            if work.is_last {
-                constraints.extend(&mut sequence.constraint);
-            }
         }
-        std::thread::scope(|scope| {
-            if !constraints.is_empty() {
-                // What fails here fails again, and is told, when the mask is asked for.
-                scope.spawn(|| constraints.into_iter().for_each(|constraint| drop(constraint.prepare())));
-            }
-            self.model.step(&mut steps)
-        })
+        self.model.step(&mut steps)
     }
 
     /// Ends a sequence and keeps what it has read.

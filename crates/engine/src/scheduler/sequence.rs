@@ -193,6 +193,7 @@ impl Sequence {
         let first = self.first.unwrap_or(now);
         self.finish.seconds.reading = (first - self.admitted).as_secs_f64();
         self.finish.seconds.writing = (now - first).as_secs_f64();
+        self.finish.seconds.constraint = self.constraint.as_ref().map_or(0.0, |c| c.spent().as_secs_f64());
         self.finish.cached_tokens = self.cached;
         let finish = self.finish;
         // A caller that left needs no answer.
