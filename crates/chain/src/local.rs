@@ -1,10 +1,13 @@
 //! Text generation by a model in this process: messages or a text in, text out.
 
 use serde::{Deserialize, Serialize};
-use shuyuan_engine::{Engine, EngineError, Reason, Request, Sampling};
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Rendering, StreamDecoder, TokenId, Tokenizer};
+use shuyuan_engine::{
+    Cancel, Constraint, Engine, EngineError, Finish, Grammar, Overflow, PrefixScope, Reason, Request,
+    Sampling, TokenTable,
+};
+use shuyuan_text::{ChatTemplate, END_OF_TEXT, IM_END, Message, Rendering, StreamDecoder, TokenId, Tokenizer};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Why nothing was generated.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,16 @@ pub struct Options {
     pub continue_ids: Vec<TokenId>,
     /// Go on after the end-of-text token.
     pub ignore_eos: bool,
+    /// What the answer must be like, what is in `continue_ids` not counted.
+    pub grammar: Option<Grammar>,
+    /// Whose request it is: owners take turns, and by default share what was read with themselves alone.
+    pub owner: u64,
+    /// Whose prompts it may share what was read with.
+    pub prefix: PrefixScope,
+    /// What happens where the context is full.
+    pub overflow: Overflow,
+    /// Ends the work from elsewhere.
+    pub cancel: Cancel,
 }
 
 impl Default for Options {
@@ -43,6 +56,11 @@ impl Default for Options {
             alternatives: 0,
             continue_ids: Vec::new(),
             ignore_eos: false,
+            grammar: None,
+            owner: 0,
+            prefix: PrefixScope::default(),
+            overflow: Overflow::default(),
+            cancel: Cancel::default(),
         }
     }
 }
@@ -79,6 +97,9 @@ pub struct Reply {
     pub ending: Ending,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
+    /// What the engine tells of the work, where it is one of this process: its prompt includes the tokens with which the
+    /// answer began already.
+    pub finish: Option<Finish>,
 }
 
 /// A model of this process with its tokenizer and template. Cheap to clone.
@@ -86,6 +107,8 @@ pub struct Reply {
 pub struct Local {
     engine: Engine,
     tokenizer: Arc<Tokenizer>,
+    /// For constraints; made when the first comes.
+    table: Arc<OnceLock<TokenTable>>,
 }
 
 type Listener<'a> = &'a mut dyn FnMut(&Piece) -> ControlFlow<()>;
@@ -93,12 +116,32 @@ type Listener<'a> = &'a mut dyn FnMut(&Piece) -> ControlFlow<()>;
 impl Local {
     /// A model and the tokenizer that it was trained with.
     pub fn new(engine: Engine, tokenizer: Arc<Tokenizer>) -> Self {
-        Self { engine, tokenizer }
+        Self { engine, tokenizer, table: Arc::default() }
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Its tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
+    }
+
+    /// What makes an answer be like `grammar`.
+    ///
+    /// # Errors
+    /// What is wrong with the grammar, that it is too large, a tokenizer without tokens that end a text.
+    pub fn constraint(&self, grammar: &Grammar) -> Result<Constraint, EngineError> {
+        let table = match self.table.get() {
+            Some(table) => table,
+            None => {
+                let table = token_table(&self.tokenizer)?;
+                self.table.get_or_init(|| table)
+            }
+        };
+        table.constraint(grammar)
     }
 
     /// Answers a conversation.
@@ -156,14 +199,19 @@ impl Local {
             sampling: options.sampling.clone(),
             stop_ids: if options.ignore_eos { Vec::new() } else { ends },
             alternatives: options.alternatives,
+            owner: options.owner,
+            prefix: options.prefix,
+            overflow: options.overflow,
+            constraint: options.grammar.as_ref().map(|grammar| self.constraint(grammar)).transpose()?,
+            cancel: options.cancel.clone(),
         };
         let mut hold = Hold::new(&options.stop);
-        let mut reply = Reply { text: String::new(), ids: Vec::new(), ending: Ending::Length, prompt_tokens };
+        let (mut text_so_far, mut ids) = (String::new(), Vec::new());
         let mut stopped = false;
         let finish = self.engine.generate(&request, &mut |token| {
-            reply.ids.push(token.id);
+            ids.push(token.id);
             let (text, stop) = hold.push(&decoder.push(token.id));
-            reply.text += &text;
+            text_so_far += &text;
             stopped = stop;
             let flow = on(&Piece { text, token: Some(token.clone()) });
             if stop { ControlFlow::Break(()) } else { flow }
@@ -175,19 +223,29 @@ impl Local {
                 text += &hold.rest();
             }
             if !text.is_empty() {
-                reply.text += &text;
+                text_so_far += &text;
                 // Nothing comes after this: the listener's answer is of no use.
                 let _ = on(&Piece { text, token: None });
             }
         }
-        reply.ending = match finish.reason {
+        let ending = match finish.reason {
             _ if stopped => Ending::Stop,
             Reason::Stop => Ending::Stop,
             Reason::Length => Ending::Length,
             Reason::Cancelled => Ending::Cancelled,
         };
-        Ok(reply)
+        Ok(Reply { text: text_so_far, ids, ending, prompt_tokens, finish: Some(finish) })
     }
+}
+
+/// The bytes of a tokenizer's tokens. Special tokens write no text, and the two that end a text or a turn end a constraint.
+fn token_table(tokenizer: &Tokenizer) -> Result<TokenTable, EngineError> {
+    let bytes = |id| if tokenizer.is_special(id) { Vec::new() } else { tokenizer.token_bytes(id).to_vec() };
+    let named = [IM_END, END_OF_TEXT].into_iter().filter_map(|text| tokenizer.special(text));
+    let mut ends: Vec<TokenId> = named.chain(tokenizer.eos_ids().iter().copied()).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    TokenTable::new((0..tokenizer.vocab_size() as TokenId).map(bytes).collect(), &ends)
 }
 
 /// Holds back text that may be the beginning of a stop text.

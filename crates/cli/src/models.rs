@@ -94,6 +94,7 @@ impl Speech {
                 min_p: self.min_p,
                 repetition_penalty: self.repetition_penalty,
                 seed: self.seed,
+                ..Sampling::default()
             },
             stop: self.stop.clone(),
             ..Options::default()

@@ -62,7 +62,7 @@ mod tests {
             _: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
         ) -> Result<Reply, ChainError> {
             let text = messages.last().and_then(|m| self.0.get(&m.content)).cloned().unwrap_or_default();
-            Ok(Reply { text, ids: Vec::new(), ending: Ending::Stop, prompt_tokens: 0 })
+            Ok(Reply { text, ids: Vec::new(), ending: Ending::Stop, prompt_tokens: 0, finish: None })
         }
     }
 

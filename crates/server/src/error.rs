@@ -81,8 +81,11 @@ impl From<shuyuan_model::ModelError> for ApiError {
 
 impl From<shuyuan_engine::EngineError> for ApiError {
     fn from(error: shuyuan_engine::EngineError) -> Self {
-        use shuyuan_engine::EngineError::{Field, Model};
+        use shuyuan_engine::EngineError::{Busy, Constraint, Failed, Field, Model};
         match error {
+            Busy { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+            Constraint { .. } => Self::bad(error.to_string()),
+            Failed { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             Model(error) => error.into(),
             Field { field, .. } => Self { param: Some(field.into()), ..Self::bad(error.to_string()) },
         }

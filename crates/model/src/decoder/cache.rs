@@ -65,6 +65,11 @@ impl KvCache {
         self.long = true;
     }
 
+    /// Whether its keys are turned as in a text beyond the original context.
+    pub fn is_long(&self) -> bool {
+        self.long
+    }
+
     /// Forgets all but the first `length` tokens.
     pub fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);

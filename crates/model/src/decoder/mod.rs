@@ -116,6 +116,16 @@ impl Decoder {
         KvCache::new(&self.config, self.is_quantised())
     }
 
+    /// An empty cache for a text that may grow to `tokens`: its keys are turned as in a text beyond the model's original
+    /// context if it may get there, so that it need not be read anew on the way.
+    pub fn cache_for(&self, tokens: usize) -> KvCache {
+        let mut cache = self.cache();
+        if self.ropes.iter().any(|rope| rope.is_long(tokens)) {
+            cache.restart_long();
+        }
+        cache
+    }
+
     /// Whether some weights are stored in fewer than 16 bits.
     pub fn is_quantised(&self) -> bool {
         let mut found = false;

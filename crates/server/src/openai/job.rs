@@ -46,7 +46,7 @@ impl Job {
             stop: settings.stop.clone(),
             alternatives: settings.logprobs.unwrap_or(0),
             continue_ids,
-            ignore_eos: false,
+            ..Options::default()
         };
         Self { live, prompt, options }
     }

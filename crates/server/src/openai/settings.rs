@@ -51,6 +51,7 @@ impl Settings {
                     Some(seed) => seed as u64,
                     None => moment(),
                 },
+                ..Sampling::default()
             },
             stop: stops(fields)?,
             stream: fields.flag("stream")?,

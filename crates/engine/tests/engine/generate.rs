@@ -1,45 +1,10 @@
 //! Generation on a random model: the cache changes nothing, bad requests are named.
 
 use shuyuan_engine::{Engine, Passage, Reason, Request, Sampling};
-use shuyuan_model::{Config, Decoder, Qwen3ForCausalLM};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 fn engine() -> Engine {
-    let config = Config {
-        vocab_size: 50,
-        hidden_size: 24,
-        intermediate_size: 40,
-        num_hidden_layers: 3,
-        num_attention_heads: 4,
-        num_key_value_heads: 2,
-        head_dim: 6,
-        max_position_embeddings: 40,
-        rope_theta: 1e4,
-        rms_norm_eps: 1e-6,
-        tie_word_embeddings: true,
-        eos_token_id: None,
-    };
-    let device = shuyuan_tensor::cpu();
-    let model = Qwen3ForCausalLM::init(&config, 5, &device).unwrap();
-    // A new model's layers are the identity: give the projections back into the state some weight.
-    struct Stir;
-    impl shuyuan_model::ParamMapper for Stir {
-        fn map<const D: usize>(
-            &mut self,
-            _: &str,
-            value: burn::tensor::Tensor<D>,
-        ) -> burn::tensor::Tensor<D> {
-            let mut n = 0u32;
-            shuyuan_tensor::update(value, |x| {
-                for x in x {
-                    n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    *x += (n >> 8) as f32 / (1 << 24) as f32 * 0.4 - 0.2;
-                }
-            })
-        }
-    }
-    Engine::new(Arc::new(Decoder::of(&shuyuan_model::map_params(model, &mut Stir))))
+    Engine::new(crate::common::plain(40))
 }
 
 fn write(engine: &Engine, request: &Request) -> (Vec<u32>, Reason) {

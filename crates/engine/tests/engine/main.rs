@@ -1,0 +1,6 @@
+//! The engine on random models.
+
+mod common;
+mod constraint;
+mod generate;
+mod together;
