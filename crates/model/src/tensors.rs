@@ -12,15 +12,15 @@ use std::sync::Arc;
 
 /// One tensor as it lies in its file.
 #[derive(Clone, Debug)]
-pub(super) struct Raw {
-    pub(super) kind: BlockType,
+pub(crate) struct Raw {
+    pub(crate) kind: BlockType,
     /// Row-major.
-    pub(super) shape: Vec<usize>,
-    pub(super) bytes: Bytes,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Bytes,
 }
 
 /// All tensors of a model; each is taken once, and what nobody takes is reported.
-pub(super) struct Tensors {
+pub(crate) struct Tensors {
     path: PathBuf,
     left: BTreeMap<String, Raw>,
     problems: Vec<String>,
@@ -31,7 +31,7 @@ const SINGLE: &str = "model.safetensors";
 
 impl Tensors {
     /// Those of the safetensors in folder `dir`.
-    pub(super) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
         let index = dir.join(INDEX);
         if !index.exists() {
             let path = dir.join(SINGLE);
@@ -68,7 +68,7 @@ impl Tensors {
     }
 
     /// Those of a GGUF file.
-    pub(super) fn of_gguf(path: &Path, gguf: &Gguf) -> Self {
+    pub(crate) fn of_gguf(path: &Path, gguf: &Gguf) -> Self {
         struct Owner(GgufTensor);
         impl AsRef<[u8]> for Owner {
             fn as_ref(&self) -> &[u8] {
@@ -83,7 +83,7 @@ impl Tensors {
     }
 
     /// Those of a model in memory.
-    pub(super) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
+    pub(crate) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
         Self { path: "memory".into(), left: raws.into_iter().collect(), problems: Vec::new() }
     }
 
@@ -113,22 +113,22 @@ impl Tensors {
         Ok(())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.left.contains_key(name)
     }
 
     /// The first dimension of a tensor that is there.
-    pub(super) fn rows_of(&self, name: &str) -> Option<usize> {
+    pub(crate) fn rows_of(&self, name: &str) -> Option<usize> {
         self.left.get(name)?.shape.first().copied()
     }
 
     /// Whether some name begins so.
-    pub(super) fn any(&self, prefix: &str) -> bool {
+    pub(crate) fn any(&self, prefix: &str) -> bool {
         self.left.range(prefix.to_string()..).next().is_some_and(|(name, _)| name.starts_with(prefix))
     }
 
     /// Takes a tensor that must be there in this shape; if it is not, a problem is noted and zeros come instead.
-    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
         match self.left.remove(name) {
             Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
             Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
@@ -138,18 +138,18 @@ impl Tensors {
     }
 
     /// Takes a tensor as f32.
-    pub(super) fn numbers(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+    pub(crate) fn numbers(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         self.take(name, shape).numbers()
     }
 
     /// Drops tensors that do not concern the forward pass.
-    pub(super) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
+    pub(crate) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
         self.left.retain(|name, _| !of_no_use(name));
     }
 
     /// # Errors
     /// If anything was missing, misshapen, or is left.
-    pub(super) fn finish(mut self) -> Result<(), ModelError> {
+    pub(crate) fn finish(mut self) -> Result<(), ModelError> {
         for (name, raw) in &self.left {
             self.problems.push(format!("  unknown   {name} {:?}", raw.shape));
         }
@@ -158,7 +158,7 @@ impl Tensors {
 
     /// # Errors
     /// If anything was missing or misshapen so far.
-    pub(super) fn check(&mut self) -> Result<(), ModelError> {
+    pub(crate) fn check(&mut self) -> Result<(), ModelError> {
         if self.problems.is_empty() {
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl Tensors {
 }
 
 impl Raw {
-    pub(super) fn numbers(&self) -> Vec<f32> {
+    pub(crate) fn numbers(&self) -> Vec<f32> {
         let mut numbers = vec![0.0; self.shape.iter().product()];
         dequantize(self.kind, &self.bytes, &mut numbers);
         numbers
@@ -184,7 +184,7 @@ impl Raw {
     }
 
     /// Rows `first..first + count` of a matrix.
-    pub(super) fn rows(&self, first: usize, count: usize) -> Self {
+    pub(crate) fn rows(&self, first: usize, count: usize) -> Self {
         let (size, have) = (self.row_bytes(), self.shape[0]);
         // Nothing of what is missing.
         let (first, count) = if have == 0 { (0, 0) } else { (first, count) };
@@ -195,20 +195,20 @@ impl Raw {
     }
 
     /// Matrix `index` of a stack.
-    pub(super) fn layer(&self, index: usize) -> Self {
+    pub(crate) fn layer(&self, index: usize) -> Self {
         let one = self.rows(index, 1);
         Self { shape: one.shape[1..].to_vec(), ..one }
     }
 
     /// Row `order(i)` at place i.
-    pub(super) fn reordered(&self, order: impl Fn(usize) -> usize) -> Self {
+    pub(crate) fn reordered(&self, order: impl Fn(usize) -> usize) -> Self {
         let size = self.row_bytes();
         let bytes: Vec<u8> = (0..self.shape[0]).flat_map(|row| &self.bytes[order(row) * size..][..size]).copied().collect();
         Self { kind: self.kind, shape: self.shape.clone(), bytes: bytes.into() }
     }
 
     /// As a matrix to multiply with.
-    pub(super) fn matrix(&self) -> Matrix {
+    pub(crate) fn matrix(&self) -> Matrix {
         Matrix::new(self.kind, self.bytes.clone(), self.shape[0], self.shape[1])
     }
 }
