@@ -84,7 +84,7 @@ def record(model, ids, pooling, normalise):
         with torch.no_grad():
             states = model(input_ids=torch.tensor([row])).last_hidden_state[0]
         found[f"states.{index}"] = states.contiguous()
-        found[f"embedding.{index}"] = pooled(states, pooling, normalise).contiguous()
+        found[f"embedding.{index}"] = pooled(states, pooling, normalise).clone()
     return found
 
 
@@ -116,8 +116,9 @@ def write_gguf(folder, model, words, kind):
     tokens = [w if w in SPECIALS else w[2:] if w.startswith("##") else "\u2581" + w for w in words]
     file.add_token_list(tokens)
     file.add_token_types([gguf.TokenType.CONTROL if w in SPECIALS else gguf.TokenType.NORMAL for w in words])
-    for role in ("pad", "unk", "cls", "sep", "mask"):
-        getattr(file, f"add_{role}_token_id")(SPECIALS.index(f"[{role.upper()}]"))
+    # The converter writes [CLS] as the token that begins a text.
+    for role, word in [("pad", "PAD"), ("unk", "UNK"), ("bos", "CLS"), ("sep", "SEP"), ("mask", "MASK")]:
+        getattr(file, f"add_{role}_token_id")(SPECIALS.index(f"[{word}]"))
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.BERT, config.num_hidden_layers)
     weights = {}
     for name, param in model.state_dict().items():
