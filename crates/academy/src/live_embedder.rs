@@ -37,7 +37,8 @@ impl LiveEmbedder {
             (of_folder(path)?, None, Tokenizer::load(path).with_context(whose)?)
         } else {
             let gguf = Gguf::open(path)?;
-            let tokenizer = Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
+            let tokenizer =
+                Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
             (of_gguf(&gguf).with_context(|| path.display().to_string())?, Some(gguf), tokenizer)
         };
         let tokenizer = Arc::new(tokenizer);
@@ -65,7 +66,11 @@ impl LiveEmbedder {
 
     /// Whether the model there embeds rather than generates, by its settings alone; not, if they cannot be read.
     pub fn is_at(path: &Path) -> bool {
-        let kind = if path.is_dir() { of_folder(path).ok() } else { Gguf::open(path).ok().and_then(|g| of_gguf(&g).ok()) };
+        let kind = if path.is_dir() {
+            of_folder(path).ok()
+        } else {
+            Gguf::open(path).ok().and_then(|g| of_gguf(&g).ok())
+        };
         matches!(kind, Some(Kind::Encoder | Kind::Decoder(Some(_))))
     }
 }

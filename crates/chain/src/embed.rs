@@ -105,7 +105,11 @@ impl Embedder {
     ///
     /// # Errors
     /// If a text is longer than [`Embedder::max_tokens`] and that is to be refused.
-    pub fn embed_with<T: AsRef<str> + Sync>(&self, texts: &[T], too_long: TooLong) -> Result<Embedded, ChainError> {
+    pub fn embed_with<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        too_long: TooLong,
+    ) -> Result<Embedded, ChainError> {
         let (prefix, suffix) = (self.tokenizer.prefix(), self.tokenizer.suffix());
         let ends = prefix.len() + suffix.len();
         let mut all = Vec::with_capacity(texts.len());

@@ -35,7 +35,12 @@ impl Embed {
         let found = embedder.embed_with(&self.texts, too_long)?;
         let seconds = started.elapsed().as_secs_f64();
         for cut in &found.cut {
-            out::note(format_args!("text {} has {} tokens: its first {} were read", cut.text + 1, cut.tokens, cut.kept));
+            out::note(format_args!(
+                "text {} has {} tokens: its first {} were read",
+                cut.text + 1,
+                cut.tokens,
+                cut.kept
+            ));
         }
         if global.json {
             let cut: Vec<_> = found
@@ -49,7 +54,8 @@ impl Embed {
             }));
         }
         for (index, (text, vector)) in self.texts.iter().zip(&found.vectors).enumerate() {
-            let row: Vec<String> = found.vectors.iter().map(|other| format!("{:5.2}", cosine(vector, other))).collect();
+            let row: Vec<String> =
+                found.vectors.iter().map(|other| format!("{:5.2}", cosine(vector, other))).collect();
             say!("{:3}  {}  {}", index + 1, pad(&visible(&cut(text, WIDTH)), WIDTH), row.join(" "))?;
         }
         let dimensions = embedder.dimensions();

@@ -1,7 +1,8 @@
 //! What layers of decoders and encoders are made of: projections, norms, feed-forward parts, over rows of f32.
 
 use shuyuan_kernels::{
-    Activation, Input, Matrix, NormRows, Part, Precision, activate_rows, gate_rows, norm_row, norm_rows, project,
+    Activation, Input, Matrix, NormRows, Part, Precision, activate_rows, gate_rows, norm_row, norm_rows,
+    project,
 };
 use std::sync::Arc;
 

@@ -23,6 +23,8 @@ pub(crate) struct Raw {
 pub(crate) struct Tensors {
     path: PathBuf,
     left: BTreeMap<String, Raw>,
+    /// What their numbers are, where that is nothing to multiply with.
+    unusable: BTreeMap<String, Dtype>,
     problems: Vec<String>,
 }
 
@@ -30,12 +32,16 @@ const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
 
 impl Tensors {
+    fn new(path: &Path, left: BTreeMap<String, Raw>) -> Self {
+        Self { path: path.to_path_buf(), left, unusable: BTreeMap::new(), problems: Vec::new() }
+    }
+
     /// Those of the safetensors in folder `dir`.
     pub(crate) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
         let index = dir.join(INDEX);
         if !index.exists() {
             let path = dir.join(SINGLE);
-            let mut all = Self { path: path.clone(), left: BTreeMap::new(), problems: Vec::new() };
+            let mut all = Self::new(&path, BTreeMap::new());
             all.add_safetensors(&path, |_| true)?;
             return Ok(all);
         }
@@ -55,11 +61,11 @@ impl Tensors {
             };
             shards.entry(file).or_default().push(tensor);
         }
-        let mut all = Self { path: index.clone(), left: BTreeMap::new(), problems: Vec::new() };
+        let mut all = Self::new(&index, BTreeMap::new());
         for (file, names) in shards {
             all.add_safetensors(&dir.join(file), |name| names.contains(&name))?;
             for name in names {
-                if !all.left.contains_key(name) {
+                if !all.left.contains_key(name) && !all.unusable.contains_key(name) {
                     all.problems.push(format!("  missing   {name}, which {INDEX} says is in {file}"));
                 }
             }
@@ -79,12 +85,12 @@ impl Tensors {
             let (kind, shape, end) = (tensor.kind(), tensor.shape().to_vec(), tensor.bytes().len());
             (tensor.name().to_string(), Raw { kind, shape, bytes: Bytes::new(Arc::new(Owner(tensor)), 0..end) })
         };
-        Self { path: path.to_path_buf(), left: gguf.tensors().map(raw).collect(), problems: Vec::new() }
+        Self::new(path, gguf.tensors().map(raw).collect())
     }
 
     /// Those of a model in memory.
     pub(crate) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
-        Self { path: "memory".into(), left: raws.into_iter().collect(), problems: Vec::new() }
+        Self::new(Path::new("memory"), raws.into_iter().collect())
     }
 
     fn add_safetensors(&mut self, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), ModelError> {
@@ -101,7 +107,8 @@ impl Tensors {
                 Dtype::F16 => BlockType::F16,
                 Dtype::BF16 => BlockType::Bf16,
                 other => {
-                    self.problems.push(format!("  unusable  {name}: expected F32, F16 or BF16, found {other:?}"));
+                    // Some files hold what nobody takes: GPT-2's masks, BERT's position ids.
+                    self.unusable.insert(name.to_string(), other);
                     continue;
                 }
             };
@@ -132,7 +139,10 @@ impl Tensors {
         match self.left.remove(name) {
             Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
             Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
-            None => self.problems.push(format!("  missing   {name} {shape:?}")),
+            None => match self.unusable.remove(name) {
+                Some(kind) => self.problems.push(unusable(name, kind)),
+                None => self.problems.push(format!("  missing   {name} {shape:?}")),
+            },
         }
         Raw { kind: BlockType::F32, shape: vec![0; shape.len()], bytes: Vec::new().into() }
     }
@@ -145,6 +155,7 @@ impl Tensors {
     /// Drops tensors that do not concern the forward pass.
     pub(crate) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
         self.left.retain(|name, _| !of_no_use(name));
+        self.unusable.retain(|name, _| !of_no_use(name));
     }
 
     /// # Errors
@@ -153,6 +164,7 @@ impl Tensors {
         for (name, raw) in &self.left {
             self.problems.push(format!("  unknown   {name} {:?}", raw.shape));
         }
+        self.problems.extend(self.unusable.iter().map(|(name, kind)| unusable(name, *kind)));
         self.check()
     }
 
@@ -170,6 +182,10 @@ impl Tensors {
         }
         Err(ModelError::Tensors { path: self.path.clone(), problems })
     }
+}
+
+fn unusable(name: &str, kind: Dtype) -> String {
+    format!("  unusable  {name}: expected F32, F16 or BF16, found {kind:?}")
 }
 
 impl Raw {

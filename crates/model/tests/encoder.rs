@@ -2,8 +2,10 @@
 //!
 //! The folders are those of `goldens/encoder/record.py`.
 
-use safetensors::SafeTensors;
-use shuyuan_model::{Config, Decoder, Encoder, ModelError, Pooling, Qwen3ForCausalLM, SentenceConfig, for_each_param};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use shuyuan_model::{
+    Config, Decoder, Encoder, ModelError, Pooling, Qwen3ForCausalLM, SentenceConfig, for_each_param,
+};
 use std::path::{Path, PathBuf};
 
 const FAMILIES: [&str; 3] = ["bert", "roberta", "distilbert"];
@@ -110,7 +112,10 @@ fn poolings_are_those_of_sentence_transformers() {
         std::fs::create_dir_all(dir.path().join("1_Pooling")).unwrap();
         std::fs::write(dir.path().join(file), text).unwrap();
     };
-    write("modules.json", r#"[{"type": "sentence_transformers.base.modules.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]"#);
+    write(
+        "modules.json",
+        r#"[{"type": "sentence_transformers.base.modules.Transformer"}, {"type": "a.Pooling", "path": "1_Pooling"}]"#,
+    );
     for (config, expected) in [
         (r#"{"pooling_mode": "cls"}"#, "Cls"),
         (r#"{"pooling_mode_lasttoken": true, "include_prompt": true}"#, "Last"),
@@ -152,8 +157,14 @@ fn changed(change: impl Fn(&str) -> Option<String>) -> String {
     std::fs::copy(folder("bert").join("config.json"), dir.path().join("config.json")).unwrap();
     let bytes = std::fs::read(folder("bert").join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let tensors: Vec<_> = file.iter().filter_map(|(name, view)| Some((change(name)?, view))).collect();
-    std::fs::write(dir.path().join("model.safetensors"), safetensors::serialize(tensors, None).unwrap()).unwrap();
+    let mut tensors: Vec<_> = file.iter().filter_map(|(name, view)| Some((change(name)?, view))).collect();
+    // As older files have it: whole numbers, which nobody takes.
+    let positions = TensorView::new(Dtype::I64, vec![1, 160], &[0; 8 * 160]).unwrap();
+    if let Some(name) = change("embeddings.position_ids") {
+        tensors.push((name, positions));
+    }
+    std::fs::write(dir.path().join("model.safetensors"), safetensors::serialize(tensors, None).unwrap())
+        .unwrap();
     match Encoder::load(dir.path()) {
         Ok(_) => "loads".into(),
         Err(error) => error.to_string(),
@@ -166,20 +177,30 @@ fn every_tensor_is_accounted_for() {
     assert_eq!(changed(same), "loads");
     // As saved with a head, and as TensorFlow's first checkpoints were converted.
     assert_eq!(changed(|name| Some(format!("bert.{name}"))), "loads");
-    let old = |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+    let old = |name: &str| {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+    };
     assert_eq!(changed(|name| Some(old(name))), "loads");
     let lost = "encoder.layer.1.output.dense.bias";
     let error = changed(|name| (name != lost).then(|| name.to_string()));
     assert!(error.contains(&format!("missing   {lost} [32]")), "{error}");
-    let error = changed(|name| Some(if name == "pooler.dense.weight" { "classifier.weight".into() } else { name.into() }));
+    let error = changed(|name| {
+        Some(if name == "pooler.dense.weight" { "classifier.weight".into() } else { name.into() })
+    });
     assert!(error.contains("unknown   classifier.weight"), "{error}");
+    let error =
+        changed(|name| Some(if name == "embeddings.position_ids" { "what".into() } else { name.into() }));
+    assert!(error.contains("unusable  what: expected F32, F16 or BF16, found I64"), "{error}");
     let swap = |name: &str| match name {
         "encoder.layer.0.output.dense.weight" => "encoder.layer.0.intermediate.dense.weight".to_string(),
         "encoder.layer.0.intermediate.dense.weight" => "encoder.layer.0.output.dense.weight".to_string(),
         name => name.to_string(),
     };
     let error = changed(|name| Some(swap(name)));
-    assert!(error.contains("misshapen encoder.layer.0.output.dense.weight: expected [32, 64], found [64, 32]"), "{error}");
+    assert!(
+        error.contains("misshapen encoder.layer.0.output.dense.weight: expected [32, 64], found [64, 32]"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl EncoderConfig {
     /// # Errors
     /// If it is not JSON, of an architecture that is not known here, lacks a size, or asks for what is not built here.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| ModelError::Config(format!("not JSON: {error}")))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| ModelError::Config(format!("not JSON: {error}")))?;
         let all = Fields(&value);
         let model_type = all.text("model_type").unwrap_or("none");
         let Some(family) = EncoderFamily::of(model_type) else {
@@ -86,7 +87,9 @@ impl EncoderConfig {
             return Err(ModelError::Config("is_decoder must be false".into()));
         }
         if let Some(other) = all.text("position_embedding_type").filter(|kind| *kind != "absolute") {
-            return Err(ModelError::Config(format!("position_embedding_type must be \"absolute\", found \"{other}\"")));
+            return Err(ModelError::Config(format!(
+                "position_embedding_type must be \"absolute\", found \"{other}\""
+            )));
         }
         let distil = family == EncoderFamily::DistilBert;
         let name = |bert: &'static str, distilbert: &'static str| if distil { distilbert } else { bert };
@@ -181,7 +184,9 @@ impl EncoderConfig {
         }
         let (c, heads) = (self.hidden_size, self.num_attention_heads);
         if !c.is_multiple_of(heads) {
-            return Err(ModelError::Config(format!("hidden_size ({c}) must be a multiple of num_attention_heads ({heads})")));
+            return Err(ModelError::Config(format!(
+                "hidden_size ({c}) must be a multiple of num_attention_heads ({heads})"
+            )));
         }
         if self.first_position >= self.max_position_embeddings {
             return Err(ModelError::Config(format!(
@@ -190,10 +195,16 @@ impl EncoderConfig {
             )));
         }
         if self.type_vocab_size > 1 << 16 {
-            return Err(ModelError::Config(format!("type_vocab_size must be at most 65536, found {}", self.type_vocab_size)));
+            return Err(ModelError::Config(format!(
+                "type_vocab_size must be at most 65536, found {}",
+                self.type_vocab_size
+            )));
         }
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps >= 0.0) {
-            return Err(ModelError::Config(format!("layer_norm_eps must not be negative, found {}", self.layer_norm_eps)));
+            return Err(ModelError::Config(format!(
+                "layer_norm_eps must not be negative, found {}",
+                self.layer_norm_eps
+            )));
         }
         Ok(())
     }

@@ -37,7 +37,11 @@ impl Encoder {
         self.for_texts(texts, |states| self.sentence.vector(states, self.config.hidden_size))
     }
 
-    fn for_texts(&self, texts: &[&[u32]], f: impl Fn(&[f32]) -> Vec<f32>) -> Result<Vec<Vec<f32>>, ModelError> {
+    fn for_texts(
+        &self,
+        texts: &[&[u32]],
+        f: impl Fn(&[f32]) -> Vec<f32>,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
         texts.iter().try_for_each(|ids| self.check(ids))?;
         let mut found = Vec::with_capacity(texts.len());
         let mut left = texts;

@@ -37,7 +37,8 @@ impl Encoder {
             return Self::of_gguf(path, &Gguf::open(path)?);
         }
         let file = path.join("config.json");
-        let text = std::fs::read_to_string(&file).map_err(|source| ModelError::Read { path: file.clone(), source })?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|source| ModelError::Read { path: file.clone(), source })?;
         let invalid = |error: ModelError| ModelError::Invalid { path: file, what: error.to_string() };
         let config = EncoderConfig::from_json(&text).map_err(invalid)?;
         let sentence = SentenceConfig::of_folder(path)?.unwrap_or_default();
@@ -50,7 +51,8 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::load`].
     pub fn of_gguf(path: &Path, gguf: &Gguf) -> Result<Self, ModelError> {
-        let invalid = |error: ModelError| ModelError::Invalid { path: path.to_path_buf(), what: error.to_string() };
+        let invalid =
+            |error: ModelError| ModelError::Invalid { path: path.to_path_buf(), what: error.to_string() };
         let config = EncoderConfig::from_gguf(gguf).map_err(invalid)?;
         let sentence = SentenceConfig::of_gguf(gguf).map_err(invalid)?.unwrap_or_default();
         let weights = weights::gather(&config, Tensors::of_gguf(path, gguf), &weights::GGUF)?;

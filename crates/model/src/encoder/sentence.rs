@@ -58,15 +58,21 @@ impl SentenceConfig {
                     let folder = module.text("path").unwrap_or_default();
                     // A name with a path in it could point anywhere.
                     if folder.is_empty() || folder.contains(['/', '\\']) || folder == ".." {
-                        return Err(invalid("modules.json", format!("expected the name of a folder, found {folder:?}")));
+                        return Err(invalid(
+                            "modules.json",
+                            format!("expected the name of a folder, found {folder:?}"),
+                        ));
                     }
                     let file = format!("{folder}/config.json");
                     let config = json(dir, &file)?
                         .ok_or_else(|| invalid(&file, "modules.json names it, but it is not there".into()))?;
-                    found.pooling = pooling(Fields(&config)).map_err(|error| invalid(&file, error.to_string()))?;
+                    found.pooling =
+                        pooling(Fields(&config)).map_err(|error| invalid(&file, error.to_string()))?;
                 }
                 other => {
-                    let what = format!("a module of type {other:?}; built here are Transformer, Pooling and Normalize");
+                    let what = format!(
+                        "a module of type {other:?}; built here are Transformer, Pooling and Normalize"
+                    );
                     return Err(invalid("modules.json", what));
                 }
             }
@@ -77,7 +83,10 @@ impl SentenceConfig {
             let named = |error: ModelError| invalid(file, error.to_string());
             found.max_seq_length = config.size("max_seq_length").map_err(named)?.filter(|most| *most > 0);
             if config.flag("do_lower_case").map_err(named)?.unwrap_or(false) {
-                return Err(invalid(file, "do_lower_case beside the tokenizer's own is not built here".into()));
+                return Err(invalid(
+                    file,
+                    "do_lower_case beside the tokenizer's own is not built here".into(),
+                ));
             }
         }
         Ok(Some(found))
@@ -135,7 +144,9 @@ fn pooling(all: Fields) -> Result<Pooling, ModelError> {
         "mean" | "mean_tokens" => Ok(Pooling::Mean),
         "cls" | "cls_token" => Ok(Pooling::Cls),
         "lasttoken" => Ok(Pooling::Last),
-        other => Err(ModelError::Config(format!("pooling by {other:?}; built here are mean, cls and lasttoken"))),
+        other => {
+            Err(ModelError::Config(format!("pooling by {other:?}; built here are mean, cls and lasttoken")))
+        }
     };
     if let Some(name) = all.text("pooling_mode") {
         return of(name);

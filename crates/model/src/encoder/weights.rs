@@ -108,7 +108,11 @@ impl EncoderFamily {
 ///
 /// # Errors
 /// Names every tensor that is missing, unknown or misshapen.
-pub(super) fn gather(config: &EncoderConfig, mut tensors: Tensors, names: &Names) -> Result<Weights, ModelError> {
+pub(super) fn gather(
+    config: &EncoderConfig,
+    mut tensors: Tensors,
+    names: &Names,
+) -> Result<Weights, ModelError> {
     let c = config.hidden_size;
     let root = ["bert.", "roberta.", "distilbert."].into_iter().find(|root| tensors.any(root)).unwrap_or("");
     let beside = |name: &str| {
@@ -150,7 +154,8 @@ impl Gather<'_> {
         // BERT's first checkpoints have TensorFlow's names.
         let old = self.tensors.has(&format!("{name}.gamma"));
         let [weight, bias] = if old { ["gamma", "beta"] } else { ["weight", "bias"] };
-        let mut take = |part: &str| self.tensors.numbers(&format!("{name}.{part}"), &[self.config.hidden_size]);
+        let mut take =
+            |part: &str| self.tensors.numbers(&format!("{name}.{part}"), &[self.config.hidden_size]);
         Norm { weight: take(weight), bias: Some(take(bias)), eps: self.config.layer_norm_eps }
     }
 

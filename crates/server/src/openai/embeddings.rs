@@ -61,7 +61,9 @@ fn prepare(app: &App, fields: &Fields) -> Result<(LiveEmbedder, Input, Encoding)
     };
     let own = model.embedder.dimensions();
     if let Some(asked) = fields.integer("dimensions", 1..=i64::MAX)?.filter(|asked| *asked != own as i64) {
-        let what = format!("{name} makes vectors of {own} numbers, which cannot be cut; found {asked}: leave it out");
+        let what = format!(
+            "{name} makes vectors of {own} numbers, which cannot be cut; found {asked}: leave it out"
+        );
         return Err(ApiError::field("dimensions", what));
     }
     let input = Input::read(fields, &model.embedder)?;
@@ -97,7 +99,8 @@ impl Embedders {
 
 fn generates(academy: &Academy, name: &str) -> ApiError {
     let home = &academy.home;
-    let names: Vec<String> = home.models().into_iter().filter(|name| LiveEmbedder::is_at(&home.model(name))).collect();
+    let names: Vec<String> =
+        home.models().into_iter().filter(|name| LiveEmbedder::is_at(&home.model(name))).collect();
     let those = match names.is_empty() {
         true => format!("there is none that embeds in {} yet", home.root().join("models").display()),
         false => format!("those that embed are {}", names.join(", ")),
@@ -108,8 +111,9 @@ fn generates(academy: &Academy, name: &str) -> ApiError {
 impl Input {
     fn read(fields: &Fields, embedder: &Embedder) -> Result<Self> {
         let vocab = embedder.vocab_size();
-        let expected =
-            format!("a text, a list of at most {MOST} texts, token ids below {vocab}, or a list of at most {MOST} lists of them");
+        let expected = format!(
+            "a text, a list of at most {MOST} texts, token ids below {vocab}, or a list of at most {MOST} lists of them"
+        );
         let value = fields.need("input", fields.get("input"))?;
         let refuse = |found: &Value| wrong("input", &expected, found);
         let text = |item: &Value| match item.as_str() {
