@@ -6,8 +6,10 @@ mod events;
 mod home;
 pub mod inspect;
 mod live;
+mod live_embedder;
 pub mod stages;
 
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;
 pub use live::{Academy, Lang, LiveModel};
+pub use live_embedder::LiveEmbedder;

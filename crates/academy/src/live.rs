@@ -60,14 +60,7 @@ impl LiveModel {
                 Ok((model, tokenizer.with_context(whose)?))
             })?
         };
-        if tokenizer.vocab_size() > model.config().vocab_size {
-            bail!(
-                "{}: the tokenizer has {} tokens, the model {}: they do not belong together",
-                path.display(),
-                tokenizer.vocab_size(),
-                model.config().vocab_size
-            );
-        }
+        check_vocabulary(path, &tokenizer, model.config().vocab_size)?;
         Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
     }
 
@@ -77,8 +70,17 @@ impl LiveModel {
     }
 }
 
+/// A model needs a row for each token of its tokenizer.
+pub(crate) fn check_vocabulary(path: &Path, tokenizer: &Tokenizer, vocab: usize) -> Result<()> {
+    let tokens = tokenizer.vocab_size();
+    if tokens > vocab {
+        bail!("{}: the tokenizer has {tokens} tokens, the model {vocab}: they do not belong together", path.display());
+    }
+    Ok(())
+}
+
 /// What a model's folder or file is called, without `.gguf`.
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     name.strip_suffix(".gguf").map_or(name.clone(), str::to_string)
 }

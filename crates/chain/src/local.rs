@@ -18,6 +18,9 @@ pub enum ChainError {
     /// The tokenizer has no chat tokens.
     #[error(transparent)]
     Text(#[from] shuyuan_text::Error),
+    /// The model cannot read the text.
+    #[error(transparent)]
+    Model(#[from] shuyuan_model::ModelError),
 }
 
 /// How to generate.

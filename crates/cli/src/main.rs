@@ -8,6 +8,7 @@ mod bench;
 mod chat;
 mod corpus;
 mod doctor;
+mod embed;
 mod eval;
 mod explain;
 mod export;

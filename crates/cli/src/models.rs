@@ -4,7 +4,7 @@ use crate::args::Global;
 use anyhow::{Result, bail};
 use clap::Args;
 use shuyuan_academy::stages::quickstart::MODEL;
-use shuyuan_academy::{Academy, Home, LiveModel};
+use shuyuan_academy::{Academy, Home, LiveEmbedder, LiveModel};
 use shuyuan_chain::{Local, Options};
 use shuyuan_engine::Sampling;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
         }
         let changed =
             |dir: &PathBuf| dir.join("config.json").metadata().and_then(|file| file.modified()).ok();
-        let newest = models.iter().map(|model| home.model(model)).max_by_key(changed);
+        let generates = |path: &PathBuf| !LiveEmbedder::is_at(path);
+        let newest = models.iter().map(|model| home.model(model)).filter(generates).max_by_key(changed);
         return newest.map_or_else(
             || {
                 bail!(

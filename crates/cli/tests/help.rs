@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "",
     "quickstart",
     "doctor",
@@ -23,6 +23,7 @@ const VERBS: [&str; 26] = [
     "eval",
     "generate",
     "chat",
+    "embed",
     "ask",
     "translate",
     "summarize",

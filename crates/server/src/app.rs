@@ -24,6 +24,7 @@ pub(crate) struct App {
     pub academy: Arc<Academy>,
     pub hardware: Hardware,
     pub models: Models,
+    pub embedders: openai::Embedders,
     pub turns: Turns,
     pub teaching: teach::Teaching,
 }
@@ -36,6 +37,7 @@ impl App {
             academy,
             hardware: Hardware::detect(),
             models: Models::default(),
+            embedders: openai::Embedders::default(),
             turns: Turns::default(),
             teaching: teach::Teaching::default(),
         })
@@ -49,6 +51,7 @@ pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
         .route("/v1/models/{name}", get(models::one))
         .route("/v1/chat/completions", post(openai::chat))
         .route("/v1/completions", post(openai::completions))
+        .route("/v1/embeddings", post(openai::embeddings))
         .route("/api/status", get(status::status))
         .route("/api/events", get(events::stream))
         .route("/api/prompt", post(status::set_prompt))

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use shuyuan_academy::{Academy, LiveModel};
+use shuyuan_academy::{Academy, LiveEmbedder, LiveModel};
 use shuyuan_text::Tokenizer;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,17 +37,24 @@ impl Models {
         {
             return Ok(model.clone());
         }
+        if LiveEmbedder::is_at(&folder) {
+            let what = format!("{name:?} embeds texts, it does not generate: ask /v1/embeddings");
+            return Err(ApiError::field("model", what));
+        }
         let model = LiveModel::load(&folder)?;
         *other = Some((changed, model.clone()));
         Ok(model)
     }
 
-    /// The weights that the pages look into: the live ones, or else the first in the home folder.
+    /// The weights that the pages look into: the live ones, or else the first in the home folder that generate.
     pub fn current(&self, academy: &Academy) -> Result<LiveModel> {
-        match (academy.live(), academy.home.models().first()) {
-            (Some(live), _) => Ok(live),
-            (None, Some(name)) => self.get(academy, name),
-            (None, None) => Err(none(academy)),
+        if let Some(live) = academy.live() {
+            return Ok(live);
+        }
+        let generates = |name: &String| !LiveEmbedder::is_at(&academy.home.model(name));
+        match academy.home.models().into_iter().find(generates) {
+            Some(name) => self.get(academy, &name),
+            None => Err(none(academy)),
         }
     }
 
@@ -88,11 +95,11 @@ impl Models {
 }
 
 /// The file that tells how old a model is.
-fn weights(path: &FilePath) -> std::path::PathBuf {
+pub(crate) fn weights(path: &FilePath) -> std::path::PathBuf {
     if path.is_dir() { path.join("config.json") } else { path.to_path_buf() }
 }
 
-fn changed(path: &FilePath) -> SystemTime {
+pub(crate) fn changed(path: &FilePath) -> SystemTime {
     std::fs::metadata(path).and_then(|file| file.modified()).unwrap_or(UNIX_EPOCH)
 }
 
@@ -114,7 +121,7 @@ fn none(academy: &Academy) -> ApiError {
     .code("model_not_found")
 }
 
-fn unknown(academy: &Academy, name: &str) -> ApiError {
+pub(crate) fn unknown(academy: &Academy, name: &str) -> ApiError {
     let names = names(academy);
     if names.is_empty() {
         return ApiError { param: Some("model".into()), ..none(academy) };

@@ -1,7 +1,6 @@
 //! A feed-forward part of many experts, of which a router chooses some for each token.
 
-use super::forward::multiply;
-use super::weights::{Linear, Mlp};
+use crate::layers::{Linear, Mlp, multiply};
 use shuyuan_kernels::Activation;
 
 /// Adds to each row of `out` what its experts make of the row of `x`, by their shares. Shapes: `x` and `out` (N, C).

@@ -1,14 +1,12 @@
 //! The forward pass: new tokens of several sequences at once, each after what its cache holds.
 
 use super::rope::Angles;
-use super::weights::{FeedForward, Layer, Linear, Mlp, Norm};
+use super::weights::{FeedForward, Layer};
 use super::{Decoder, KvCache};
 use crate::ModelError;
+use crate::layers::{add, multiply, normed};
 use crate::trace::LayerTrace;
-use shuyuan_kernels::{
-    Input, Matrix, PagedAttention, Part, Precision, Span, activate_rows, for_rows, gate_rows, norm_row,
-    norm_rows, paged_attention, project, rotate,
-};
+use shuyuan_kernels::{PagedAttention, Part, Span, for_rows, norm_row, paged_attention, rotate};
 use std::sync::Arc;
 
 /// New tokens of one sequence.
@@ -21,9 +19,6 @@ pub struct Step<'a> {
     /// Of how many of them, counted from the last, logits are asked for; at most all.
     pub wanted: usize,
 }
-
-/// Products of plain weights with many rows are exact; packed weights do not ask.
-const PRECISION: Precision = Precision::F32;
 
 /// One token on its way.
 struct Place {
@@ -90,7 +85,7 @@ impl Decoder {
     ) -> Result<Vec<f32>, ModelError> {
         let batch = self.batch(steps)?;
         let c = self.config.hidden_size;
-        let mut x = self.embed(steps, &batch);
+        let mut x = self.embeddings(steps, &batch);
         if let Some(trace) = &mut trace {
             trace.push(LayerTrace { state: x.clone(), ..LayerTrace::default() });
         }
@@ -147,7 +142,7 @@ impl Decoder {
         self.ropes.iter().any(|rope| rope.is_long(step.cache.length() + step.ids.len()))
     }
 
-    fn embed(&self, steps: &[Step], batch: &Batch) -> Vec<f32> {
+    fn embeddings(&self, steps: &[Step], batch: &Batch) -> Vec<f32> {
         let c = self.config.hidden_size;
         let ids: Vec<u32> = steps.iter().flat_map(|step| step.ids).copied().collect();
         let mut x = vec![0.0; ids.len() * c];
@@ -240,48 +235,6 @@ impl Decoder {
             }
         }
     }
-}
-
-impl Mlp {
-    /// (N, C) to (N, I).
-    pub(super) fn inner(&self, x: &[f32], c: usize, act: shuyuan_kernels::Activation) -> Vec<f32> {
-        let (n, i) = (x.len() / c, self.up.matrix.rows());
-        let mut h = vec![0.0; n * i];
-        match &self.gate {
-            Some(gate) => {
-                let mut both = vec![0.0; 2 * n * i];
-                multiply(x, c, &[gate.part(), self.up.part()], &mut both, false);
-                gate_rows(act, &both, i, &mut h);
-            }
-            None => {
-                multiply(x, c, &[self.up.part()], &mut h, false);
-                activate_rows(act, &mut h, i);
-            }
-        }
-        h
-    }
-}
-
-/// `out = x · Wᵀ` of several matrices side by side, or added to what `out` holds. Shapes: `x` (N, `cols`).
-pub(super) fn multiply(x: &[f32], cols: usize, parts: &[Part], out: &mut [f32], add: bool) {
-    let matrices: Vec<&Matrix> = parts.iter().map(|part| part.matrix).collect();
-    project(&Input::new(x, cols, &matrices), parts, out, add, PRECISION);
-}
-
-fn normed(norm: &Norm, x: &[f32]) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    norm_rows(norm.rows(), x, &mut y);
-    y
-}
-
-/// Adds `h` · Wᵀ to `x`, normalised on the way where there is a norm.
-fn add(h: &[f32], linear: &Linear, norm: Option<&Norm>, x: &mut [f32]) {
-    let cols = linear.matrix.cols();
-    let Some(norm) = norm else { return multiply(h, cols, &[linear.part()], x, true) };
-    let mut found = vec![0.0; x.len()];
-    multiply(h, cols, &[linear.part()], &mut found, false);
-    found.chunks_exact_mut(linear.matrix.rows()).for_each(|row| norm_row(norm.rows(), row));
-    x.iter_mut().zip(found).for_each(|(x, found)| *x += found);
 }
 
 /// Rows of the tokens that logits are asked for of.

@@ -10,7 +10,6 @@ mod forward;
 mod ggml;
 mod hub;
 mod rope;
-mod tensors;
 mod trainable;
 mod weights;
 
@@ -20,13 +19,14 @@ pub use forward::Step;
 pub use rope::{RopeConfig, Scaling};
 
 use crate::gguf::Gguf;
-use crate::{ModelError, Qwen3ForCausalLM, for_each_param};
+use crate::layers::{Linear, Mlp};
+use crate::tensors::{Raw, Tensors};
+use crate::{ModelError, Pooling, Qwen3ForCausalLM, SentenceConfig, for_each_param};
 use rope::Rope;
-use shuyuan_kernels::{BlockType, Matrix};
+use shuyuan_kernels::{BlockType, Matrix, norm_row};
 use std::path::Path;
 use std::sync::Arc;
-use tensors::{Raw, Tensors};
-use weights::{FeedForward, Linear, Mlp, Naming, Weights};
+use weights::{FeedForward, Naming, Weights};
 
 /// A model ready to read and write. Holds its weights, or the files that they are mapped from.
 #[derive(Debug)]
@@ -235,6 +235,24 @@ impl Decoder {
     }
 }
 
+impl Decoder {
+    /// The vector of each text, (C), as decoders that embed make it: the state of the last token after the final norm,
+    /// brought to length 1.
+    ///
+    /// # Errors
+    /// If a text is empty, longer than the context, or an id is unknown.
+    pub fn embed(&self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let last = SentenceConfig { pooling: Pooling::Last, ..SentenceConfig::default() };
+        let one = |ids: &&[u32]| {
+            let mut cache = self.cache();
+            let mut state = self.states(&mut [Step { ids, cache: &mut cache, wanted: 1 }], None)?;
+            norm_row(self.weights.norm.rows(), &mut state);
+            Ok(last.vector(&state, self.config.hidden_size))
+        };
+        texts.iter().map(one).collect()
+    }
+}
+
 /// Rows of logits that are held at once.
 const LOGIT_ROWS: usize = 256;
 
@@ -282,10 +300,4 @@ pub fn logprob(logits: &[f32], id: u32) -> f32 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|x| (x - most).exp()).sum();
     logits[id as usize] - most - sum.ln()
-}
-
-impl Mlp {
-    fn linears(&self) -> impl Iterator<Item = &Linear> {
-        self.gate.iter().chain([&self.up, &self.down])
-    }
 }

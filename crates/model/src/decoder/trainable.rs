@@ -2,9 +2,10 @@
 
 use super::config::{Family, MlpConfig};
 use super::rope::Scaling;
-use super::weights::{FeedForward, Layer, Norm};
+use super::weights::{FeedForward, Layer};
 use super::{Decoder, DecoderConfig};
 use crate::checkpoint::Set;
+use crate::layers::Norm;
 use crate::{Config, ModelError, Qwen3ForCausalLM, map_params};
 use burn::tensor::Device;
 use shuyuan_kernels::Matrix;

@@ -1,47 +1,11 @@
 //! A decoder's weights, gathered from tensors under the names that each kind of file has for them.
 
 use super::config::{DecoderConfig, Family, MlpConfig};
-use super::tensors::{Raw, Tensors};
 use crate::ModelError;
-use shuyuan_kernels::{Matrix, NormRows, Part};
+use crate::layers::{Linear, Mlp, Norm};
+use crate::tensors::{Raw, Tensors};
+use shuyuan_kernels::Matrix;
 use std::sync::Arc;
-
-/// A projection.
-#[derive(Debug)]
-pub(super) struct Linear {
-    pub(super) matrix: Arc<Matrix>,
-    pub(super) bias: Option<Vec<f32>>,
-}
-
-impl Linear {
-    pub(super) fn part(&self) -> Part<'_> {
-        Part { matrix: &self.matrix, bias: self.bias.as_deref() }
-    }
-}
-
-/// A norm's weight and bias.
-#[derive(Debug)]
-pub(super) struct Norm {
-    pub(super) weight: Vec<f32>,
-    pub(super) bias: Option<Vec<f32>>,
-    pub(super) eps: f32,
-}
-
-impl Norm {
-    /// A norm with a bias takes the mean away, too.
-    pub(super) fn rows(&self) -> NormRows<'_> {
-        let bias = self.bias.as_deref();
-        NormRows { weight: &self.weight, bias, eps: self.eps, centred: bias.is_some() }
-    }
-}
-
-/// gate and up give what down takes; without a gate the curve is applied to up.
-#[derive(Debug)]
-pub(super) struct Mlp {
-    pub(super) gate: Option<Linear>,
-    pub(super) up: Linear,
-    pub(super) down: Linear,
-}
 
 /// A feed-forward part.
 #[derive(Debug)]

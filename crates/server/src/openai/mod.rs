@@ -1,11 +1,14 @@
-//! OpenAI's two ways to ask: a conversation, or a text to go on with.
+//! OpenAI's ways to ask: a conversation, a text to go on with, vectors of texts.
 //!
 //! request (fields) → `Job` → a turn in the queue → a thread that generates → JSON or server-sent events.
 
+mod embeddings;
 mod job;
 mod prompt;
 mod reply;
 mod settings;
+
+pub(crate) use embeddings::{Embedders, embeddings};
 
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};

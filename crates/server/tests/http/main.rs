@@ -3,5 +3,6 @@
 mod api;
 mod client;
 mod common;
+mod embeddings;
 mod guard;
 mod teach;

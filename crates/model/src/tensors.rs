@@ -12,17 +12,19 @@ use std::sync::Arc;
 
 /// One tensor as it lies in its file.
 #[derive(Clone, Debug)]
-pub(super) struct Raw {
-    pub(super) kind: BlockType,
+pub(crate) struct Raw {
+    pub(crate) kind: BlockType,
     /// Row-major.
-    pub(super) shape: Vec<usize>,
-    pub(super) bytes: Bytes,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bytes: Bytes,
 }
 
 /// All tensors of a model; each is taken once, and what nobody takes is reported.
-pub(super) struct Tensors {
+pub(crate) struct Tensors {
     path: PathBuf,
     left: BTreeMap<String, Raw>,
+    /// What their numbers are, where that is nothing to multiply with.
+    unusable: BTreeMap<String, Dtype>,
     problems: Vec<String>,
 }
 
@@ -30,12 +32,16 @@ const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
 
 impl Tensors {
+    fn new(path: &Path, left: BTreeMap<String, Raw>) -> Self {
+        Self { path: path.to_path_buf(), left, unusable: BTreeMap::new(), problems: Vec::new() }
+    }
+
     /// Those of the safetensors in folder `dir`.
-    pub(super) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn of_folder(dir: &Path) -> Result<Self, ModelError> {
         let index = dir.join(INDEX);
         if !index.exists() {
             let path = dir.join(SINGLE);
-            let mut all = Self { path: path.clone(), left: BTreeMap::new(), problems: Vec::new() };
+            let mut all = Self::new(&path, BTreeMap::new());
             all.add_safetensors(&path, |_| true)?;
             return Ok(all);
         }
@@ -60,11 +66,11 @@ impl Tensors {
             };
             shards.entry(file).or_default().push(tensor);
         }
-        let mut all = Self { path: index.clone(), left: BTreeMap::new(), problems: Vec::new() };
+        let mut all = Self::new(&index, BTreeMap::new());
         for (file, names) in shards {
             all.add_safetensors(&dir.join(file), |name| names.contains(&name))?;
             for name in names {
-                if !all.left.contains_key(name) {
+                if !all.left.contains_key(name) && !all.unusable.contains_key(name) {
                     all.problems.push(format!("  missing   {name}, which {INDEX} says is in {file}"));
                 }
             }
@@ -73,7 +79,7 @@ impl Tensors {
     }
 
     /// Those of a GGUF file.
-    pub(super) fn of_gguf(path: &Path, gguf: &Gguf) -> Self {
+    pub(crate) fn of_gguf(path: &Path, gguf: &Gguf) -> Self {
         struct Owner(GgufTensor);
         impl AsRef<[u8]> for Owner {
             fn as_ref(&self) -> &[u8] {
@@ -87,12 +93,12 @@ impl Tensors {
                 Raw { kind, shape, bytes: Bytes::new(Arc::new(Owner(tensor)), 0..end) },
             )
         };
-        Self { path: path.to_path_buf(), left: gguf.tensors().map(raw).collect(), problems: Vec::new() }
+        Self::new(path, gguf.tensors().map(raw).collect())
     }
 
     /// Those of a model in memory.
-    pub(super) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
-        Self { path: "memory".into(), left: raws.into_iter().collect(), problems: Vec::new() }
+    pub(crate) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
+        Self::new(Path::new("memory"), raws.into_iter().collect())
     }
 
     fn add_safetensors(&mut self, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), ModelError> {
@@ -110,8 +116,8 @@ impl Tensors {
                 Dtype::F16 => BlockType::F16,
                 Dtype::BF16 => BlockType::Bf16,
                 other => {
-                    self.problems
-                        .push(format!("  unusable  {name}: expected F32, F16 or BF16, found {other:?}"));
+                    // Some files hold what nobody takes: GPT-2's masks, BERT's position ids.
+                    self.unusable.insert(name.to_string(), other);
                     continue;
                 }
             };
@@ -123,56 +129,57 @@ impl Tensors {
         Ok(())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.left.contains_key(name)
     }
 
     /// The first dimension of a tensor that is there.
-    pub(super) fn rows_of(&self, name: &str) -> Option<usize> {
+    pub(crate) fn rows_of(&self, name: &str) -> Option<usize> {
         self.left.get(name)?.shape.first().copied()
     }
 
     /// Whether some name begins so.
-    pub(super) fn any(&self, prefix: &str) -> bool {
+    pub(crate) fn any(&self, prefix: &str) -> bool {
         self.left.range(prefix.to_string()..).next().is_some_and(|(name, _)| name.starts_with(prefix))
     }
 
     /// Takes a tensor that must be there in this shape; if it is not, a problem is noted and zeros come instead.
-    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
         match self.left.remove(name) {
-            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => {
-                return raw;
-            }
-            Some(raw) => {
-                self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape))
-            }
-            None => self.problems.push(format!("  missing   {name} {shape:?}")),
+            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
+            Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
+            None => match self.unusable.remove(name) {
+                Some(kind) => self.problems.push(unusable(name, kind)),
+                None => self.problems.push(format!("  missing   {name} {shape:?}")),
+            },
         }
         Raw { kind: BlockType::F32, shape: vec![0; shape.len()], bytes: Vec::new().into() }
     }
 
     /// Takes a tensor as f32.
-    pub(super) fn numbers(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+    pub(crate) fn numbers(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         self.take(name, shape).numbers()
     }
 
     /// Drops tensors that do not concern the forward pass.
-    pub(super) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
+    pub(crate) fn ignore(&mut self, of_no_use: impl Fn(&str) -> bool) {
         self.left.retain(|name, _| !of_no_use(name));
+        self.unusable.retain(|name, _| !of_no_use(name));
     }
 
     /// # Errors
     /// If anything was missing, misshapen, or is left.
-    pub(super) fn finish(mut self) -> Result<(), ModelError> {
+    pub(crate) fn finish(mut self) -> Result<(), ModelError> {
         for (name, raw) in &self.left {
             self.problems.push(format!("  unknown   {name} {:?}", raw.shape));
         }
+        self.problems.extend(self.unusable.iter().map(|(name, kind)| unusable(name, *kind)));
         self.check()
     }
 
     /// # Errors
     /// If anything was missing or misshapen so far.
-    pub(super) fn check(&mut self) -> Result<(), ModelError> {
+    pub(crate) fn check(&mut self) -> Result<(), ModelError> {
         if self.problems.is_empty() {
             return Ok(());
         }
@@ -186,8 +193,12 @@ impl Tensors {
     }
 }
 
+fn unusable(name: &str, kind: Dtype) -> String {
+    format!("  unusable  {name}: expected F32, F16 or BF16, found {kind:?}")
+}
+
 impl Raw {
-    pub(super) fn numbers(&self) -> Vec<f32> {
+    pub(crate) fn numbers(&self) -> Vec<f32> {
         let mut numbers = vec![0.0; self.shape.iter().product()];
         dequantize(self.kind, &self.bytes, &mut numbers);
         numbers
@@ -198,7 +209,7 @@ impl Raw {
     }
 
     /// Rows `first..first + count` of a matrix.
-    pub(super) fn rows(&self, first: usize, count: usize) -> Self {
+    pub(crate) fn rows(&self, first: usize, count: usize) -> Self {
         let (size, have) = (self.row_bytes(), self.shape[0]);
         // Nothing of what is missing.
         let (first, count) = if have == 0 { (0, 0) } else { (first, count) };
@@ -209,18 +220,18 @@ impl Raw {
     }
 
     /// Matrix `index` of a stack.
-    pub(super) fn layer(&self, index: usize) -> Self {
+    pub(crate) fn layer(&self, index: usize) -> Self {
         let one = self.rows(index, 1);
         Self { shape: one.shape[1..].to_vec(), ..one }
     }
 
     /// As a matrix with row `order(i)` at place i.
-    pub(super) fn matrix_reordered(&self, order: impl Fn(usize) -> usize + Sync) -> Matrix {
+    pub(crate) fn matrix_reordered(&self, order: impl Fn(usize) -> usize + Sync) -> Matrix {
         Matrix::reordered(self.kind, self.bytes.clone(), self.shape[0], self.shape[1], order)
     }
 
     /// As a matrix to multiply with.
-    pub(super) fn matrix(&self) -> Matrix {
+    pub(crate) fn matrix(&self) -> Matrix {
         Matrix::new(self.kind, self.bytes.clone(), self.shape[0], self.shape[1])
     }
 }
