@@ -12,12 +12,15 @@ use shuyuan_academy::Lang;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelVerb {
     Info(Info),
+    Get(crate::get::Get),
 }
 
 impl ModelVerb {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let Self::Info(verb) = self;
-        verb.run(global)
+        match self {
+            Self::Info(verb) => verb.run(global),
+            Self::Get(verb) => verb.run(global),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod eval;
 mod explain;
 mod files;
 mod generate;
+mod get;
 mod inspect;
 mod keyboard;
 mod models;

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "",
     "quickstart",
     "doctor",
@@ -30,6 +30,7 @@ const VERBS: [&str; 26] = [
     "serve",
     "model",
     "model info",
+    "model get",
     "runs",
     "bench",
     "bench train",
