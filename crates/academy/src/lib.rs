@@ -4,6 +4,7 @@
 
 mod events;
 mod home;
+mod hub;
 pub mod inspect;
 mod live;
 mod live_embedder;

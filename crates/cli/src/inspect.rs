@@ -13,6 +13,7 @@ use shuyuan_academy::Lang;
 pub(crate) enum ModelVerb {
     Info(Info),
     Export(crate::export::Export),
+    Get(crate::get::Get),
 }
 
 impl ModelVerb {
@@ -20,6 +21,7 @@ impl ModelVerb {
         match self {
             Self::Info(verb) => verb.run(global),
             Self::Export(verb) => verb.run(global),
+            Self::Get(verb) => verb.run(global),
         }
     }
 }

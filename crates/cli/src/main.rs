@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod files;
 mod generate;
+mod get;
 mod inspect;
 mod keyboard;
 mod models;

@@ -31,6 +31,7 @@ const VERBS: [&str; 27] = [
     "serve",
     "model",
     "model info",
+    "model get",
     "runs",
     "bench",
     "bench train",

@@ -175,7 +175,7 @@ fn sibling(path: &Path, ending: &str) -> PathBuf {
     parent(path).join(format!(".{name}.{ending}"))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     let sync = || File::open(dir)?.sync_all();
     sync().map_err(StoreError::io("flush folder", dir))
 }

@@ -3,6 +3,7 @@
 pub mod corpus;
 pub mod eval;
 pub mod finetune;
+pub mod get;
 pub mod pretrain;
 pub mod quickstart;
 pub mod race;
