@@ -134,6 +134,20 @@ impl Local {
         self.write(ids, ends, options, on)
     }
 
+    /// Goes on with ids until one of `stop_ids`, such as a chat template's, or one that ends every text.
+    ///
+    /// # Errors
+    /// As [`Local::chat`].
+    pub fn answer_ids(
+        &self,
+        ids: Vec<TokenId>,
+        stop_ids: &[TokenId],
+        options: &Options,
+        on: Listener,
+    ) -> Result<Reply, ChainError> {
+        self.write(ids, stop_ids.to_vec(), options, on)
+    }
+
     fn write(
         &self,
         mut ids: Vec<TokenId>,
