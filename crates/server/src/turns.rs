@@ -44,7 +44,9 @@ impl Turns {
                 .retry_after(RETRY_SECONDS));
         }
         let turn = self.turn.clone().acquire_owned().await;
-        turn.map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending").code("ending"))
+        turn.map_err(|_| {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending").code("ending")
+        })
     }
 
     /// How many wait.

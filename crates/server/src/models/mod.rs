@@ -7,8 +7,8 @@ use crate::error::{ApiError, Result};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
 pub(crate) use pool::{Held, Pool, Size};
+use serde_json::{Value, json};
 use shuyuan_academy::Academy;
 use shuyuan_text::Tokenizer;
 use std::path::Path as FilePath;
@@ -132,9 +132,11 @@ fn unknown(academy: &Academy, name: &str) -> ApiError {
 /// A model in OpenAI's form; `loaded`, and `context_length` of one that is, are ours.
 fn entry(app: &App, name: &str) -> Value {
     let academy = &app.academy;
-    let created =
-        changed(&weights(&academy.home.model(name))).duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
-    let loaded = app.models.loaded(academy).into_iter().find(|(other, _)| other == name).map(|(_, size)| size);
+    let created = changed(&weights(&academy.home.model(name)))
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_secs());
+    let loaded =
+        app.models.loaded(academy).into_iter().find(|(other, _)| other == name).map(|(_, size)| size);
     let mut entry = json!({
         "id": name,
         "object": "model",

@@ -143,7 +143,8 @@ impl Pool {
     }
 
     pub fn sizes(&self) -> Vec<(String, Size)> {
-        let size = |l: &Loaded| Size { bytes: l.bytes, context: l.live.model.config().max_position_embeddings };
+        let size =
+            |l: &Loaded| Size { bytes: l.bytes, context: l.live.model.config().max_position_embeddings };
         let mut all: Vec<_> =
             self.shelf().loaded.iter().map(|(name, loaded)| (name.clone(), size(loaded))).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -201,7 +202,8 @@ impl Files {
         let mut paths = vec![path.to_path_buf()];
         if path.is_dir() {
             let matters = |path: &PathBuf| {
-                path.extension().is_some_and(|e| ["json", "safetensors", "jinja", "model"].iter().any(|x| e == *x))
+                path.extension()
+                    .is_some_and(|e| ["json", "safetensors", "jinja", "model"].iter().any(|x| e == *x))
             };
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
             paths = entries.map(|entry| entry.path()).filter(matters).collect();

@@ -38,7 +38,8 @@ fn spoken(message: &Message) -> Message {
         let name = Json::String(call.function.name);
         let arguments = if call.function.arguments.is_empty() { "{}" } else { &call.function.arguments };
         let gap = if out.content.is_empty() { "" } else { "\n" };
-        out.content += &format!("{gap}<tool_call>\n{{\"name\": {name}, \"arguments\": {arguments}}}\n</tool_call>");
+        out.content +=
+            &format!("{gap}<tool_call>\n{{\"name\": {name}, \"arguments\": {arguments}}}\n</tool_call>");
     }
     out
 }
@@ -62,7 +63,8 @@ mod tests {
     #[test]
     fn a_call_is_written_as_it_is_read() {
         let call = ToolCall::new("weather", r#"{"city":"Ulm"}"#);
-        let said = Message { tool_calls: vec![call.clone(), call.clone()], ..Message::assistant("Let me look.") };
+        let said =
+            Message { tool_calls: vec![call.clone(), call.clone()], ..Message::assistant("Let me look.") };
         let tool = |text: &str| Message::tool("1", text);
         let out = described(
             &[Message::user("?"), said, tool("rain"), tool("sun"), Message::user("Thanks")],

@@ -42,7 +42,10 @@ fn message(at: usize, item: &Value) -> Result<Message> {
     };
     let tool_call_id = optional("tool_call_id")?;
     if role == Role::Tool && tool_call_id.is_none() {
-        return Err(ApiError::field(&name("tool_call_id"), "is missing; a tool's answer names the call it answers"));
+        return Err(ApiError::field(
+            &name("tool_call_id"),
+            "is missing; a tool's answer names the call it answers",
+        ));
     }
     Ok(Message {
         role,

@@ -82,7 +82,7 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Box<dyn Write
         Kind::Completion => prompt::completion(fields, &live)?,
         Kind::Response => response_input::conversation(fields)?.prompt(&live, "input")?,
     };
-    if kind == Kind::Chat {
+    if kind != Kind::Completion {
         prompt::goes_on(&mut prompt, fields, &live)?;
     }
     let read = prompt.ids.len() + prompt.begun.len();

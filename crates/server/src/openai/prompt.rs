@@ -93,7 +93,9 @@ impl Conversation {
         let ids = template.render(&messages, &rendering).map_err(refused)?;
         let thinks = match taught.thinking {
             false => None,
-            true => Some(template.render_text(&messages, &rendering).map_err(refused)?.trim_end().ends_with("<think>")),
+            true => Some(
+                template.render_text(&messages, &rendering).map_err(refused)?.trim_end().ends_with("<think>"),
+            ),
         };
         let mut reader = Reader::new(taught.format, self.tools.names(), self.tools.parallel, thinks);
         let mut begun = Vec::new();

@@ -99,7 +99,8 @@ impl Reader {
                 let begun = begun || !thought.is_empty();
                 say(parts, Part::Thought(thought));
                 self.phase = Phase::Thinking(begun);
-                let Some(after) = self.held.trim_start().strip_prefix(END_THINK).filter(|_| end.is_some()) else {
+                let Some(after) = self.held.trim_start().strip_prefix(END_THINK).filter(|_| end.is_some())
+                else {
                     return false;
                 };
                 self.held = after.to_string();
@@ -184,7 +185,8 @@ fn say(parts: &mut Vec<Part>, part: Part) {
 
 /// How much of a text can be told: not the beginning of a mark at its end, nor white space before one.
 fn safe(text: &str, marks: &[&str]) -> usize {
-    let open = |at: &usize| text.is_char_boundary(*at) && marks.iter().any(|mark| mark.starts_with(&text[*at..]));
+    let open =
+        |at: &usize| text.is_char_boundary(*at) && marks.iter().any(|mark| mark.starts_with(&text[*at..]));
     let longest = marks.iter().map(|mark| mark.len()).max().unwrap_or(0);
     let from = text.len().saturating_sub(longest);
     let at = (from..text.len()).find(open).unwrap_or(text.len());
@@ -209,7 +211,9 @@ mod tests {
                     Part::Thought(text) => thought += &text,
                     Part::Words(text) => words += &text,
                     Part::Calls(all) => {
-                        calls.extend(all.iter().map(|c| format!("{}({})", c.function.name, c.function.arguments)));
+                        calls.extend(
+                            all.iter().map(|c| format!("{}({})", c.function.name, c.function.arguments)),
+                        );
                     }
                 }
             }
@@ -274,6 +278,9 @@ mod tests {
         assert_eq!(read(&may, "<think>for ever"), found("for ever", "", &[]));
         assert_eq!(read(&may, "It is <think> here"), found("", "It is <think> here", &[]));
         assert_eq!(read(&may, "<thi"), found("", "<thi", &[]));
-        assert_eq!(read(&reader(CallFormat::None, None), "<think>a</think>"), found("", "<think>a</think>", &[]));
+        assert_eq!(
+            read(&reader(CallFormat::None, None), "<think>a</think>"),
+            found("", "<think>a</think>", &[])
+        );
     }
 }

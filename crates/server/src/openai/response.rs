@@ -135,7 +135,9 @@ impl Response {
             let open = Open { kind, id, text: String::new() };
             let item = open.item("in_progress", false);
             let index = self.output.len();
-            frames.push(self.frame("response.output_item.added", json!({ "output_index": index, "item": item })));
+            frames.push(
+                self.frame("response.output_item.added", json!({ "output_index": index, "item": item })),
+            );
             let mut data = self.place(&open.id);
             data["part"] = open.part();
             frames.push(self.frame("response.content_part.added", data));
@@ -215,7 +217,9 @@ impl Open {
     fn part(&self) -> Value {
         match self.kind {
             Item::Reasoning => json!({ "type": "reasoning_text", "text": self.text }),
-            Item::Message => json!({ "type": "output_text", "text": self.text, "annotations": [], "logprobs": [] }),
+            Item::Message => {
+                json!({ "type": "output_text", "text": self.text, "annotations": [], "logprobs": [] })
+            }
         }
     }
 
@@ -259,7 +263,8 @@ impl Writer for Response {
 
     fn closing(&mut self) -> Vec<Frame> {
         let response = json!({ "response": self.response() });
-        let name = if self.ending == Some(Ending::Length) { "response.incomplete" } else { "response.completed" };
+        let name =
+            if self.ending == Some(Ending::Length) { "response.incomplete" } else { "response.completed" };
         vec![self.frame(name, response)]
     }
 

@@ -52,9 +52,8 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     match fields.get("text").map(|text| &text["format"]) {
         None | Some(Value::Null) => Ok(()),
         Some(format) if format["type"] == "text" => Ok(()),
-        Some(_) => {
-            Err(ApiError::field("text.format", "only {\"type\": \"text\"} is there").code("unsupported_parameter"))
-        }
+        Some(_) => Err(ApiError::field("text.format", "only {\"type\": \"text\"} is there")
+            .code("unsupported_parameter")),
     }
 }
 
@@ -72,7 +71,9 @@ fn read(at: usize, item: &Value, messages: &mut Vec<Message>) -> Result<()> {
             };
             let kinds = ["input_text", "output_text", "text", "refusal"];
             let content = content_text(&name("content"), &item["content"], &kinds)?;
-            match open_turn(messages, role).filter(|turn| turn.content.is_empty() && turn.tool_calls.is_empty()) {
+            match open_turn(messages, role)
+                .filter(|turn| turn.content.is_empty() && turn.tool_calls.is_empty())
+            {
                 Some(turn) => turn.content = content,
                 None => messages.push(Message::new(role, content)),
             }
@@ -132,7 +133,10 @@ mod tests {
             ],
         });
         let messages = conversation_of(body).map(|c| c.messages).unwrap_or_default();
-        assert_eq!(messages.iter().map(|m| m.role.name()).collect::<Vec<_>>(), ["system", "user", "assistant", "tool"]);
+        assert_eq!(
+            messages.iter().map(|m| m.role.name()).collect::<Vec<_>>(),
+            ["system", "user", "assistant", "tool"]
+        );
         let said = &messages[2];
         assert_eq!((said.content.as_str(), said.reasoning_content.as_deref()), ("I look.", Some("hm")));
         assert_eq!(said.tool_calls[1].id.as_deref(), Some("c2"));
@@ -148,7 +152,10 @@ mod tests {
             (json!({ "input": [] }), "input"),
             (json!({}), "input"),
             (json!({ "input": [{ "type": "item_reference", "id": "x" }] }), "input[0].type"),
-            (json!({ "input": [{ "role": "user", "content": [{ "type": "input_image" }] }] }), "input[0].content"),
+            (
+                json!({ "input": [{ "role": "user", "content": [{ "type": "input_image" }] }] }),
+                "input[0].content",
+            ),
             (json!({ "input": "a", "tools": [{ "type": "web_search" }] }), "tools[0].type"),
         ] {
             let found = conversation_of(body.clone()).err().and_then(|error| error.param);

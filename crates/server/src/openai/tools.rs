@@ -40,7 +40,13 @@ impl Tools {
         let list = match fields.ordered("tools")? {
             None => Vec::new(),
             Some(Json::Array(list)) => list,
-            Some(_) => return Err(wrong("tools", "a list of functions", fields.get("tools").unwrap_or(&Value::Null))),
+            Some(_) => {
+                return Err(wrong(
+                    "tools",
+                    "a list of functions",
+                    fields.get("tools").unwrap_or(&Value::Null),
+                ));
+            }
         };
         if list.len() > MOST {
             return Err(ApiError::field(
@@ -48,7 +54,8 @@ impl Tools {
                 format_args!("expected at most {MOST} tools, found {}", list.len()),
             ));
         }
-        let list: Vec<Json> = list.iter().enumerate().map(|(at, tool)| function(at, tool)).collect::<Result<_>>()?;
+        let list: Vec<Json> =
+            list.iter().enumerate().map(|(at, tool)| function(at, tool)).collect::<Result<_>>()?;
         let names: Vec<String> = list.iter().filter_map(name).map(str::to_string).collect();
         if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             return Err(ApiError::field("tools", format_args!("there are two functions {:?}", twice.1)));
@@ -98,7 +105,8 @@ impl Tools {
 fn function(at: usize, tool: &Json) -> Result<Json> {
     let here = |field: &str| format!("tools[{at}]{field}");
     let refuse = |field: &str, expected: &str, found: Option<&Json>| {
-        let found = found.map_or_else(|| "nothing".into(), |json| json.to_string().chars().take(60).collect::<String>());
+        let found = found
+            .map_or_else(|| "nothing".into(), |json| json.to_string().chars().take(60).collect::<String>());
         ApiError::field(&here(field), format_args!("expected {expected}, found {found}"))
     };
     match tool.get("type") {
@@ -123,7 +131,8 @@ fn function(at: usize, tool: &Json) -> Result<Json> {
         return Err(refuse(&at_name.replace("name", "parameters"), "a JSON schema", parameters));
     }
     // `strict` is a wish about how the answer is generated, nothing that the model was taught to read.
-    let fields = fields.iter().filter(|(name, value)| name != "strict" && *value != Json::Null).cloned().collect();
+    let fields =
+        fields.iter().filter(|(name, value)| name != "strict" && *value != Json::Null).cloned().collect();
     let text = |text: &str| Json::String(text.into());
     Ok(Json::Object(vec![("type".into(), text("function")), ("function".into(), Json::Object(fields))]))
 }

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use axum::response::sse::Event;
 use serde_json::Value;
 use shuyuan_chain::{Ending, Piece};
-use shuyuan_text::{CallFormat, ToolCall, Tokenizer};
+use shuyuan_text::{CallFormat, Tokenizer, ToolCall};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,4 +4,8 @@ mod api;
 mod client;
 mod common;
 mod guard;
+mod models;
+mod responses;
 mod teach;
+mod tools;
+mod watch;
