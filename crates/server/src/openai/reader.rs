@@ -66,6 +66,11 @@ impl Reader {
         matches!(self.phase, Phase::Thinking(_))
     }
 
+    /// Whether what is held may still turn out to be a beginning or an end of thinking.
+    pub fn may_think(&self) -> bool {
+        matches!(self.phase, Phase::Start | Phase::Thinking(_) | Phase::Between)
+    }
+
     /// Takes more of the answer.
     pub fn push(&mut self, text: &str) -> Vec<Part> {
         self.held += text;

@@ -48,7 +48,7 @@ impl Reply {
     }
 
     /// Keeps what an answer says, and tells it.
-    fn tell(&mut self, index: usize, parts: Vec<Part>, token: Option<Token>) -> Vec<Frame> {
+    fn tell(&mut self, index: usize, parts: Vec<Part>, token: Option<Token>, thinks: bool) -> Vec<Frame> {
         let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
         let (mut delta, mut text) = (Map::new(), String::new());
         for part in parts {
@@ -79,6 +79,9 @@ impl Reply {
         let offset = choice.offset;
         choice.offset += text.chars().count();
         choice.tokens.extend(token.clone());
+        if delta.is_empty() && text.is_empty() && thinks {
+            delta.insert("reasoning_content".into(), "".into());
+        }
         if !text.is_empty() || delta.is_empty() {
             delta.insert("content".into(), text.clone().into());
         }
@@ -192,14 +195,14 @@ impl Writer for Reply {
 
     fn piece(&mut self, index: usize, piece: Piece) -> Vec<Frame> {
         let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
-        let parts = choice.reading.piece(&piece);
-        self.tell(index, parts, piece.token)
+        let (parts, thinks) = choice.reading.piece(&piece);
+        self.tell(index, parts, piece.token, thinks)
     }
 
     fn end(&mut self, index: usize, end: End) -> Vec<Frame> {
         let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
         let parts = choice.reading.finish();
-        let mut frames = self.tell(index, parts, None);
+        let mut frames = self.tell(index, parts, None, false);
         self.completion_tokens += end.tokens;
         let finish = reason(end, !self.choices[index].calls.is_empty());
         self.choices[index].finish = Some(finish);

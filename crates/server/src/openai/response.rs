@@ -247,7 +247,7 @@ impl Writer for Response {
     }
 
     fn piece(&mut self, _choice: usize, piece: Piece) -> Vec<Frame> {
-        let parts = self.reading.piece(&piece);
+        let (parts, _) = self.reading.piece(&piece);
         self.tell(parts)
     }
 

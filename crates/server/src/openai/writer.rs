@@ -81,13 +81,15 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub fn piece(&mut self, piece: &Piece) -> Vec<Part> {
+    /// The parts, and whether the piece's token belongs to the thinking.
+    pub fn piece(&mut self, piece: &Piece) -> (Vec<Part>, bool) {
         let before = self.reader.is_thinking();
         let parts = self.reader.push(&piece.text);
-        if piece.token.is_some() && (before || self.reader.is_thinking()) {
+        let thinks = before || self.reader.may_think();
+        if piece.token.is_some() && thinks {
             self.reasoning_tokens += 1;
         }
-        parts
+        (parts, thinks)
     }
 
     /// The rest, each call with an id.

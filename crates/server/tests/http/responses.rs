@@ -70,13 +70,6 @@ fn thinking_and_calls_are_items() {
         "tools": [{ "type": "function", "name": "time", "parameters": { "type": "object" }, "strict": true }],
         "continue_ids": ids,
     });
-    // What the model adds behind the call is cut off by name, so that the call is whole.
-    let probe = post(&world, "/v1/responses", ask.clone()).json();
-    assert_eq!(probe["status"], "incomplete", "{probe}");
-    let all = world.academy.live().unwrap();
-    let last = all.tokenizer.decode(&ids[ids.len() - 1..]);
-    ask["stop"] = json!([last]);
-    ask["max_output_tokens"] = 8.into();
     let whole = post(&world, "/v1/responses", ask.clone()).json();
     let call = whole["output"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(
