@@ -91,7 +91,7 @@ fn thinking_and_calls_are_items() {
             "response.function_call_arguments.delta",
             "response.function_call_arguments.done",
             "response.output_item.done",
-            "response.completed"
+            "response.incomplete", // This model does not end by itself.
         ]
     );
 }
