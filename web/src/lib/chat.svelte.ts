@@ -1,6 +1,7 @@
 // A conversation: sent, streamed, stopped, asked again, edited, and gone on with from another token.
 import { getContext, streamChat, type ChatRequest } from './api';
 import { app } from './app.svelte';
+import { t } from './i18n';
 import { pieces } from './pieces';
 import type { Alternative, ChatMessage, StreamToken, ToolCall } from './types';
 
@@ -46,6 +47,14 @@ export class Settings {
 
   constructor(start: { temperature?: number; max_tokens?: number } = {}) {
     Object.assign(this, start);
+  }
+}
+
+function toolsOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${t('work.tools')}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -134,7 +143,7 @@ export class Conversation {
         top_p: settings.top_p,
         max_tokens: settings.max_tokens,
         ...(settings.seed === null ? {} : { seed: settings.seed }),
-        ...(settings.tools.trim() ? { tools: JSON.parse(settings.tools) as unknown } : {}),
+        ...(settings.tools.trim() ? { tools: toolsOf(settings.tools) } : {}),
         ...(prefix.length ? { continue_ids: prefix.map((t) => t.id) } : {}),
       };
       let first = 0;

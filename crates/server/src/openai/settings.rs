@@ -57,7 +57,9 @@ impl Settings {
                     None => moment(),
                 },
             },
-            n: fields.integer("n", 1..=ANSWERS)?.unwrap_or(1) as usize,
+            // The responses API knows one answer only.
+            n: fields.integer("n", 1..=if kind == Kind::Response { 1 } else { ANSWERS })?.unwrap_or(1)
+                as usize,
             stop: stops(fields)?,
             stream: fields.flag("stream")?,
             include_usage: include_usage(fields)?,
