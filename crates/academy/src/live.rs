@@ -52,8 +52,7 @@ impl LiveModel {
             (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
         } else {
             let gguf = Gguf::open(path)?;
-            let tokenizer =
-                Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
+            let tokenizer = Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
             (Decoder::of_gguf(path, &gguf)?, tokenizer)
         };
         if tokenizer.vocab_size() > model.config().vocab_size {

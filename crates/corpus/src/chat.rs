@@ -50,8 +50,7 @@ impl Conversations {
                     .records()
                     .par_iter()
                     .map(|record| {
-                        parse(part.bytes(record), record.kind)
-                            .and_then(|e| render(e, tokenizer, &template, end))
+                        parse(part.bytes(record), record.kind).and_then(|e| render(e, tokenizer, &template, end))
                     })
                     .collect();
                 all.skipped.add(&part.skipped);

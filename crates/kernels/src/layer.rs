@@ -100,10 +100,7 @@ pub enum Activation {
 
 /// `h = activation(gate) · up`. Shapes: `gate_up` (N, 2I), each row [gate | up]; `h` (N, I). Panics if they are not.
 pub fn gate_rows(activation: Activation, gate_up: &[f32], width: usize, h: &mut [f32]) {
-    assert!(
-        gate_up.len() == 2 * h.len() && h.len().is_multiple_of(width.max(1)),
-        "gate_rows: shapes disagree"
-    );
+    assert!(gate_up.len() == 2 * h.len() && h.len().is_multiple_of(width.max(1)), "gate_rows: shapes disagree");
     for_rows(h, width, |first, h| {
         for (h, both) in h.chunks_exact_mut(width).zip(gate_up[2 * first * width..].chunks_exact(2 * width)) {
             let (gate, up) = both.split_at(width);
@@ -127,9 +124,7 @@ fn curve(activation: Activation, x: &mut [f32]) {
     match activation {
         Activation::Silu => silu(x),
         Activation::GeluTanh => gelu_tanh(x),
-        Activation::Gelu => {
-            x.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2)))
-        }
+        Activation::Gelu => x.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2))),
         Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
     }
 }
@@ -222,13 +217,11 @@ mod tests {
             let mut y = vec![0.0; n * c];
             norm_rows(norm, &x, &mut y);
             for (x, y) in x.chunks(c).zip(y.chunks(c)) {
-                let mean =
-                    if centred { x.iter().map(|&x| f64::from(x)).sum::<f64>() / c as f64 } else { 0.0 };
+                let mean = if centred { x.iter().map(|&x| f64::from(x)).sum::<f64>() / c as f64 } else { 0.0 };
                 let square = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / c as f64;
                 for (i, y) in y.iter().enumerate() {
                     let w = f64::from(weight[i]);
-                    let exact =
-                        (f64::from(x[i]) - mean) / (square + 1e-5).sqrt() * w + if centred { w } else { 0.0 };
+                    let exact = (f64::from(x[i]) - mean) / (square + 1e-5).sqrt() * w + if centred { w } else { 0.0 };
                     assert!((f64::from(*y) - exact).abs() < 1e-5, "{y} for {exact}");
                 }
             }
@@ -245,10 +238,7 @@ mod tests {
         for (before, after) in before.chunks(d).zip(heads.chunks(d)) {
             assert_eq!(before[12..], after[12..]);
             for i in 0..6 {
-                let (a, b) = (
-                    before[i] * cos[i] - before[i + 6] * sin[i],
-                    before[i + 6] * cos[i] + before[i] * sin[i],
-                );
+                let (a, b) = (before[i] * cos[i] - before[i + 6] * sin[i], before[i + 6] * cos[i] + before[i] * sin[i]);
                 assert!((after[i] - a).abs() < 1e-4 && (after[i + 6] - b).abs() < 1e-4);
             }
         }

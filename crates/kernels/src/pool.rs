@@ -56,9 +56,7 @@ thread_local! {
 
 fn pool() -> &'static Pool {
     static POOL: OnceLock<Pool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        Pool::new(*THREADS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from)))
-    })
+    POOL.get_or_init(|| Pool::new(*THREADS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))))
 }
 
 type Task<'a> = &'a (dyn Fn(usize) + Sync);

@@ -16,8 +16,8 @@ mod trace;
 pub use checkpoint::{load, save};
 pub use config::Config;
 pub use decoder::{
-    Biases, Decoder, DecoderConfig, Family, KvCache, LayerConfig, MlpConfig, PAGE_TOKENS, RopeConfig,
-    Scaling, Step, logprob,
+    Biases, Decoder, DecoderConfig, Family, KvCache, LayerConfig, MlpConfig, PAGE_TOKENS, RopeConfig, Scaling, Step,
+    logprob,
 };
 pub use error::ModelError;
 pub use params::{ParamMapper, count_params, for_each_param, map_params};

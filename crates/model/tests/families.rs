@@ -15,10 +15,8 @@ fn root() -> PathBuf {
 
 fn folders() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root()).expect("a folder of models");
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("golden.safetensors").exists())
-        .collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("golden.safetensors").exists()).collect();
     folders.sort();
     assert!(!folders.is_empty(), "no models in {}", root().display());
     folders
@@ -57,8 +55,7 @@ fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
     let mut logits = decoder.extend(prompt, &mut cache).unwrap();
     let mut ids = Vec::new();
     loop {
-        let best =
-            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
+        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
         ids.push(best as u32);
         if ids.len() == count {
             return ids;
@@ -145,16 +142,9 @@ fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
             // What reading the same weights without rounding activations gives.
             let exact = golden.floats(&format!("{quant}.dequantized_logits"));
             let (ours, peer) = (nmse(&logits, &exact), nmse(&theirs, &exact));
-            println!(
-                "{}: NMSE to exact {ours:.1e}, llama.cpp's {peer:.1e}, between them {error:.1e}",
-                file.display()
-            );
+            println!("{}: NMSE to exact {ours:.1e}, llama.cpp's {peer:.1e}, between them {error:.1e}", file.display());
             assert!(ours < 1.5 * peer, "{}: {ours:e}, llama.cpp {peer:e}", file.display());
         }
     }
-    assert!(
-        files > 0 || std::env::var_os("SHUYUAN_MODELS").is_some(),
-        "no GGUF files in {}",
-        root().display()
-    );
+    assert!(files > 0 || std::env::var_os("SHUYUAN_MODELS").is_some(), "no GGUF files in {}", root().display());
 }

@@ -210,21 +210,14 @@ fn what_is_served_is_what_was_trained() {
         for ids in golden.recorded.batches[0].ids.chunks(golden.recorded.tokens) {
             let expected = trained.forward(ids, F32).unwrap();
             let found = served.forward(ids).unwrap();
-            assert!(
-                found == read.forward(ids).unwrap(),
-                "copied from training and read from the disk differ"
-            );
+            assert!(found == read.forward(ids).unwrap(), "copied from training and read from the disk differ");
             // Sums in another order.
             assert!(worst(&found, &expected) / largest(&expected) < 1e-5, "{}", golden.variant);
         }
         let back = served.trainable(&shuyuan_tensor::cpu()).unwrap();
         let mut expected = BTreeMap::new();
-        shuyuan_model::for_each_param(&trained, |name, _, x| {
-            drop(expected.insert(name.to_string(), x.to_vec()))
-        });
-        shuyuan_model::for_each_param(&back, |name, _, x| {
-            assert!(expected.remove(name).unwrap() == x, "{name}")
-        });
+        shuyuan_model::for_each_param(&trained, |name, _, x| drop(expected.insert(name.to_string(), x.to_vec())));
+        shuyuan_model::for_each_param(&back, |name, _, x| assert!(expected.remove(name).unwrap() == x, "{name}"));
         assert!(expected.is_empty());
     }
 }

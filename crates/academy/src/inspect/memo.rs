@@ -14,7 +14,11 @@ impl<T> Memo<T> {
     }
 
     /// The value of `model`, made now if it is not there.
-    pub fn get<E>(&self, model: &Arc<Decoder>, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    pub fn get<E>(
+        &self,
+        model: &Arc<Decoder>,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(owner, _)| owner.strong_count() > 0);
         if let Some((_, value)) =

@@ -13,20 +13,14 @@ pub struct Bytes {
 impl Bytes {
     /// The bytes `range` of `owner`. Panics if they are not there.
     pub fn new(owner: Arc<dyn AsRef<[u8]> + Send + Sync>, range: Range<usize>) -> Self {
-        assert!(
-            range.start <= range.end && range.end <= (*owner).as_ref().len(),
-            "bytes {range:?} are not there"
-        );
+        assert!(range.start <= range.end && range.end <= (*owner).as_ref().len(), "bytes {range:?} are not there");
         Self { owner, range }
     }
 
     /// Some of them. Panics if they are not there.
     pub fn part(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.len(), "bytes {range:?} of {}", self.len());
-        Self {
-            owner: self.owner.clone(),
-            range: self.range.start + range.start..self.range.start + range.end,
-        }
+        Self { owner: self.owner.clone(), range: self.range.start + range.start..self.range.start + range.end }
     }
 
     /// The bytes of numbers.

@@ -1,9 +1,9 @@
 //! Products of f32, f16 and bf16 weights, row after row as they lie.
 
 use super::lanes::lanes_fn;
-use crate::Precision;
 use crate::matmul::{Mat, MatMut, matmul_serial};
 use crate::quant::{BlockType, dequantize};
+use crate::Precision;
 use crate::simd::LANES;
 use std::cell::RefCell;
 

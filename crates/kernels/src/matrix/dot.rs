@@ -205,14 +205,7 @@ lanes_fn! {
 ///
 /// SAFETY: a block's planes at `planes`.
 #[inline(always)]
-unsafe fn word<
-    S: Lanes,
-    const BITS: u32,
-    const TABLE: bool,
-    const J: u32,
-    const V: usize,
-    const PAIR: u32,
->(
+unsafe fn word<S: Lanes, const BITS: u32, const TABLE: bool, const J: u32, const V: usize, const PAIR: u32>(
     planes: *const u8,
 ) -> S::W {
     // SAFETY: the caller's.

@@ -81,10 +81,7 @@ impl<'a> Input<'a> {
 
 impl Rounded {
     fn new(x: &[f32], cols: usize) -> Self {
-        assert!(
-            cols.is_multiple_of(BLOCK),
-            "packed weights have whole blocks of {BLOCK} columns, not {cols}"
-        );
+        assert!(cols.is_multiple_of(BLOCK), "packed weights have whole blocks of {BLOCK} columns, not {cols}");
         let tiles = x.chunks(TOGETHER * cols);
         if tiles.len() == 1 {
             return Self { tiles: tiles.map(|x| Tile::new(x, cols)).collect() };

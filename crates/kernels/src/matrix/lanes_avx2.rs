@@ -88,7 +88,10 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn f16(p: *const u8) -> <Self as Simd>::V {
         unsafe {
-            (_mm256_cvtph_ps(_mm_loadu_si128(p.cast())), _mm256_cvtph_ps(_mm_loadu_si128(p.add(16).cast())))
+            (
+                _mm256_cvtph_ps(_mm_loadu_si128(p.cast())),
+                _mm256_cvtph_ps(_mm_loadu_si128(p.add(16).cast())),
+            )
         }
     }
     #[inline(always)]

@@ -5,8 +5,8 @@ use super::dot::{Output, dot};
 use super::input::TOGETHER;
 use super::packed::ROWS;
 use super::{Input, Matrix, Store};
-use crate::Precision;
 use crate::pool::{parallel, threads};
+use crate::Precision;
 
 /// One of several matrices that share an input.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +55,7 @@ pub fn project(x: &Input, parts: &[Part], out: &mut [f32], add: bool, precision:
     assert!(out.len() == x.rows * width, "project: {} numbers are not {} rows of {width}", out.len(), x.rows);
     for Part { matrix, bias } in parts {
         assert!(matrix.cols == x.cols, "project: {matrix:?} with rows of {}", x.cols);
-        assert!(
-            bias.is_none_or(|bias| bias.len() == matrix.rows),
-            "project: a bias is not as long as {matrix:?}"
-        );
+        assert!(bias.is_none_or(|bias| bias.len() == matrix.rows), "project: a bias is not as long as {matrix:?}");
         assert!(!matrix.is_packed() || x.rounded.is_some(), "project: the input was not made for {matrix:?}");
     }
     if x.rows == 0 {

@@ -69,10 +69,7 @@ fn packing_keeps_every_number() {
             matrix.row(i, &mut row);
             for (j, (&found, &expected)) in row.iter().zip(expected).enumerate() {
                 // The same factors in another order: one rounding of each of two products.
-                assert!(
-                    (found - expected).abs() <= 4e-7 * (1.0 + expected.abs()),
-                    "{kind} ({i}, {j}): {found} for {expected}"
-                );
+                assert!((found - expected).abs() <= 4e-7 * (1.0 + expected.abs()), "{kind} ({i}, {j}): {found} for {expected}");
             }
         }
     }
@@ -109,10 +106,7 @@ fn products_agree(level: Level) {
                     let size: f64 = x.iter().zip(w).map(|(x, &w)| (x * f64::from(w)).abs()).sum();
                     let found = f64::from(out[i * rows + r] - bias[r] - 1.0);
                     // Sums of blocks in f32, and minima apart from the integers that they cancel.
-                    assert!(
-                        (found - exact).abs() < 2e-6 * size + 1e-5,
-                        "{level:?} {kind} {n}: {found} for {exact}"
-                    );
+                    assert!((found - exact).abs() < 2e-6 * size + 1e-5, "{level:?} {kind} {n}: {found} for {exact}");
                 }
             }
         }
@@ -138,8 +132,7 @@ fn packed_products_are_those_of_the_blocks() {
 fn plain_products_are_exact() {
     let mut random = Random(3);
     for kind in [BlockType::F32, BlockType::F16, BlockType::Bf16] {
-        for (n, rows, cols) in [(1, 1, 1), (1, 100, 77), (2, 5, 40), (3, 7, 96), (8, 300, 33), (20, 200, 50)]
-        {
+        for (n, rows, cols) in [(1, 1, 1), (1, 100, 77), (2, 5, 40), (3, 7, 96), (8, 300, 33), (20, 200, 50)] {
             let x: Vec<f32> = (0..n * cols).map(|_| random.number()).collect();
             let numbers: Vec<f32> = (0..rows * cols).map(|_| random.number()).collect();
             let bytes: Vec<u8> = numbers
@@ -160,10 +153,7 @@ fn plain_products_are_exact() {
                     let exact: f64 = x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
                     let found = f64::from(out[i * rows + r]);
                     // f32 sums of up to 96 numbers below 1.
-                    assert!(
-                        (found - exact).abs() < 1e-5,
-                        "{kind} ({n}, {rows}, {cols}): {found} for {exact}"
-                    );
+                    assert!((found - exact).abs() < 1e-5, "{kind} ({n}, {rows}, {cols}): {found} for {exact}");
                 }
             }
         }

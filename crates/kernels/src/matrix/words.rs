@@ -137,7 +137,12 @@ fn q4_k_or_q5_k(kind: BlockType, b: &[u8], within: usize) -> Words {
         let low = word(b, low + 32 * (within / 2) + 4 * i) >> (4 * (within % 2)) & LOW;
         if five { low | (word(b, 16 + 4 * i) >> within & 0x0101_0101) << 4 } else { low }
     });
-    Words { w, scale: short(b, 0), minimum: short(b, 2) ^ 0x8000, parts: [(scale as i8, minimum), (0, 0)] }
+    Words {
+        w,
+        scale: short(b, 0),
+        minimum: short(b, 2) ^ 0x8000,
+        parts: [(scale as i8, minimum), (0, 0)],
+    }
 }
 
 /// Six bits each: 128 bytes of low halves, 64 of the others, 16 scales, scale.

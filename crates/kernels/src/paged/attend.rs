@@ -1,7 +1,7 @@
 //! One tile: up to eight queries that share keys and values, page after page, with a running softmax.
 
-use super::PagedAttention;
 use super::page::{PAGE, Page, PageShape};
+use super::PagedAttention;
 use crate::matrix::lanes::{Lanes, lanes_fn};
 use crate::simd::LANES;
 use std::sync::Arc;

@@ -65,8 +65,7 @@ pub fn paged_attention(how: PagedAttention, spans: &[Span], q: &[f32], width: us
     let mut row = 0;
     for span in spans {
         assert!(
-            span.first + span.tokens <= span.pages.len() * PAGE
-                && span.pages.iter().all(|p| p.shape() == shape),
+            span.first + span.tokens <= span.pages.len() * PAGE && span.pages.iter().all(|p| p.shape() == shape),
             "paged_attention: {} pages for {} positions",
             span.pages.len(),
             span.first + span.tokens
@@ -113,11 +112,7 @@ pub fn paged_attention(how: PagedAttention, spans: &[Span], q: &[f32], width: us
     };
     // A few short sequences are faster done than shared.
     let work: usize = tiles.iter().map(|tile| (tile.to - tile.from) * tile.count * tile.heads.1 * d).sum();
-    if threads() == 1 || work < 1 << 14 {
-        (0..tiles.len()).for_each(run)
-    } else {
-        parallel(tiles.len(), run)
-    }
+    if threads() == 1 || work < 1 << 14 { (0..tiles.len()).for_each(run) } else { parallel(tiles.len(), run) }
     let mut index = 0;
     while let Some(tile) = tiles.get(index) {
         if tile.chunks > 1 {

@@ -46,8 +46,7 @@ fn it_is_softmax_over_what_is_seen() {
         let shape = PageShape { layers: 2, kv_heads, head_dim: d, half };
         let how = PagedAttention { layer: 1, heads, scale: 0.3, softcap, window, both_ways };
         let lengths = [(0, 1), (0, 70), (130, 3), (700, 1), (1100, 2), (5, 64)];
-        let texts: Vec<Text> =
-            lengths.iter().map(|(first, n)| text(shape, first + n, 1, &mut seed)).collect();
+        let texts: Vec<Text> = lengths.iter().map(|(first, n)| text(shape, first + n, 1, &mut seed)).collect();
         let spans: Vec<Span> = texts
             .iter()
             .zip(lengths)
@@ -71,26 +70,17 @@ fn it_is_softmax_over_what_is_seen() {
                     let q = &q[row * width + h * d..][..d];
                     let scores: Vec<f64> = (from..to)
                         .map(|s| {
-                            let dot: f64 = q
-                                .iter()
-                                .zip(kv(&text.k, s))
-                                .map(|(q, k)| f64::from(*q * 0.3) * f64::from(k))
-                                .sum();
+                            let dot: f64 = q.iter().zip(kv(&text.k, s)).map(|(q, k)| f64::from(*q * 0.3) * f64::from(k)).sum();
                             softcap.map_or(dot, |cap| f64::from(cap) * (dot / f64::from(cap)).tanh())
                         })
                         .collect();
                     let sum: f64 = scores.iter().map(|x| x.exp()).sum();
                     for i in 0..d {
-                        let exact: f64 = (from..to)
-                            .zip(&scores)
-                            .map(|(s, x)| x.exp() / sum * f64::from(kv(&text.v, s)[i]))
-                            .sum();
+                        let exact: f64 =
+                            (from..to).zip(&scores).map(|(s, x)| x.exp() / sum * f64::from(kv(&text.v, s)[i])).sum();
                         let found = f64::from(out[(row * heads + h) * d + i]);
                         // f32 sums of a thousand terms below 1.
-                        assert!(
-                            (found - exact).abs() < 5e-6,
-                            "{heads}/{kv_heads} {d} {half} {t}: {found} for {exact}"
-                        );
+                        assert!((found - exact).abs() < 5e-6, "{heads}/{kv_heads} {d} {half} {t}: {found} for {exact}");
                     }
                 }
                 row += 1;
@@ -103,8 +93,7 @@ fn it_is_softmax_over_what_is_seen() {
 fn a_sequence_gets_the_same_alone() {
     let mut seed = 9;
     let shape = PageShape { layers: 1, kv_heads: 2, head_dim: 32, half: true };
-    let how =
-        PagedAttention { layer: 0, heads: 6, scale: 1.0, softcap: None, window: None, both_ways: false };
+    let how = PagedAttention { layer: 0, heads: 6, scale: 1.0, softcap: None, window: None, both_ways: false };
     let texts = [text(shape, 600, 0, &mut seed), text(shape, 90, 0, &mut seed)];
     let q: Vec<f32> = (0..2 * 192).map(|_| random(&mut seed)).collect();
     let spans = [

@@ -169,9 +169,7 @@ impl DecoderConfig {
     /// Numbers between the halves of the widest feed-forward part.
     pub fn intermediate_size(&self) -> usize {
         let size = |layer: &LayerConfig| match layer.mlp {
-            MlpConfig::Dense { intermediate_size } | MlpConfig::Experts { intermediate_size, .. } => {
-                intermediate_size
-            }
+            MlpConfig::Dense { intermediate_size } | MlpConfig::Experts { intermediate_size, .. } => intermediate_size,
         };
         self.layers.iter().map(size).max().unwrap_or(0)
     }
@@ -198,9 +196,7 @@ impl DecoderConfig {
         ];
         for layer in &self.layers {
             match layer.mlp {
-                MlpConfig::Dense { intermediate_size } => {
-                    sizes.push(("intermediate_size", intermediate_size, 1 << 18))
-                }
+                MlpConfig::Dense { intermediate_size } => sizes.push(("intermediate_size", intermediate_size, 1 << 18)),
                 MlpConfig::Experts { intermediate_size, experts, per_token, .. } => {
                     sizes.push(("moe_intermediate_size", intermediate_size, 1 << 18));
                     sizes.push(("num_experts", experts, 1 << 12));
@@ -211,11 +207,7 @@ impl DecoderConfig {
                 return error("sliding_window must be at least 1, found 0".into());
             }
             if layer.rope >= self.ropes.len().max(1) {
-                return error(format!(
-                    "a layer asks for RoPE {}, there are {}",
-                    layer.rope,
-                    self.ropes.len()
-                ));
+                return error(format!("a layer asks for RoPE {}, there are {}", layer.rope, self.ropes.len()));
             }
         }
         for (name, value, most) in sizes {

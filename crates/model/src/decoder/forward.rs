@@ -6,8 +6,8 @@ use super::{Decoder, KvCache};
 use crate::ModelError;
 use crate::trace::LayerTrace;
 use shuyuan_kernels::{
-    Input, Matrix, PagedAttention, Part, Precision, Span, activate_rows, for_rows, gate_rows, norm_row,
-    norm_rows, paged_attention, project, rotate,
+    Input, Matrix, PagedAttention, Part, Precision, Span, activate_rows, for_rows, gate_rows, norm_row, norm_rows,
+    paged_attention, project, rotate,
 };
 use std::sync::Arc;
 
@@ -72,9 +72,7 @@ impl Decoder {
         let mut logits = vec![0.0; states.len() / c * v];
         multiply(&states, c, &[Part::from(&*self.weights.head)], &mut logits, false);
         if let Some(cap) = self.config.final_logit_softcapping {
-            for_rows(&mut logits, v, |_, logits| {
-                logits.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh())
-            });
+            for_rows(&mut logits, v, |_, logits| logits.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh()));
         }
         logits
     }
@@ -216,15 +214,7 @@ impl Decoder {
             }
             FeedForward::Experts { router, experts, per_token, norm_topk_prob } => {
                 let act = self.config.hidden_act;
-                super::experts::add_experts(
-                    &normed,
-                    c,
-                    router,
-                    experts,
-                    (*per_token, *norm_topk_prob),
-                    act,
-                    x,
-                );
+                super::experts::add_experts(&normed, c, router, experts, (*per_token, *norm_topk_prob), act, x);
             }
         }
     }

@@ -64,8 +64,7 @@ impl DecoderConfig {
             Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe => false,
             _ => true,
         };
-        let dense = need("feed_forward_length")
-            .or_else(|error| if experts.is_some() { Ok(0) } else { Err(error) })?;
+        let dense = need("feed_forward_length").or_else(|error| if experts.is_some() { Ok(0) } else { Err(error) })?;
         let mlp = match experts {
             None => MlpConfig::Dense { intermediate_size: dense },
             Some(experts) => MlpConfig::Experts {
@@ -86,8 +85,7 @@ impl DecoderConfig {
         let theta = number("rope.freq_base")?.unwrap_or(1e4);
         let rotary_dim = size("rope.dimension_count")?.unwrap_or(head_dim);
         let factors = |name: &str| {
-            gguf.opt_tensor(name)
-                .map(|factors| factors.to_f32().into_iter().map(f64::from).collect::<Vec<_>>())
+            gguf.opt_tensor(name).map(|factors| factors.to_f32().into_iter().map(f64::from).collect::<Vec<_>>())
         };
         let kind = all.opt_str(&format!("{name}.rope.scaling.type")).map_err(config_error)?;
         let factor = number("rope.scaling.factor")?;
@@ -127,8 +125,7 @@ impl DecoderConfig {
             _ => head_dim,
         };
         let eps = number("attention.layer_norm_rms_epsilon")?.or(number("attention.layer_norm_epsilon")?);
-        let qkv_bias = gguf.opt_tensor("blk.0.attn_q.bias").is_some()
-            || gguf.opt_tensor("blk.0.attn_qkv.bias").is_some();
+        let qkv_bias = gguf.opt_tensor("blk.0.attn_q.bias").is_some() || gguf.opt_tensor("blk.0.attn_qkv.bias").is_some();
         let mut eos_token_ids = Vec::new();
         for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
             let id = all.opt_u64(&format!("tokenizer.ggml.{key}")).map_err(config_error)?;

@@ -74,18 +74,13 @@ impl DecoderConfig {
     /// # Errors
     /// If it is not JSON, of an architecture that is not known here, lacks a size, or asks for what is not built here.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| ModelError::Config(format!("not JSON: {error}")))?;
+        let value: Value = serde_json::from_str(text).map_err(|error| ModelError::Config(format!("not JSON: {error}")))?;
         let all = Fields(&value);
         let model_type = all.text("model_type").unwrap_or("none");
-        let family =
-            Family::ALL.into_iter().find(|family| family.model_type() == model_type).ok_or_else(|| {
-                let known: Vec<&str> = Family::ALL.iter().map(|family| family.model_type()).collect();
-                ModelError::Config(format!(
-                    "model_type \"{model_type}\" is not known here; known are {}",
-                    known.join(", ")
-                ))
-            })?;
+        let family = Family::ALL.into_iter().find(|family| family.model_type() == model_type).ok_or_else(|| {
+            let known: Vec<&str> = Family::ALL.iter().map(|family| family.model_type()).collect();
+            ModelError::Config(format!("model_type \"{model_type}\" is not known here; known are {}", known.join(", ")))
+        })?;
         let config = if family == Family::Gpt2 { gpt2(all)? } else { llama_like(family, all)? };
         config.validate()?;
         Ok(config)
@@ -142,18 +137,13 @@ fn llama_like(family: Family, all: Fields) -> Result<DecoderConfig, ModelError> 
     let kv_heads = all.size("num_key_value_heads")?.unwrap_or(heads);
     let act = all.text("hidden_activation").or(all.text("hidden_act"));
     let default_act = if family.gemma() { "gelu_pytorch_tanh" } else { "silu" };
-    let scalar =
-        all.number("query_pre_attn_scalar")?.unwrap_or(if family.gemma() { 256.0 } else { head_dim as f64 });
+    let scalar = all.number("query_pre_attn_scalar")?.unwrap_or(if family.gemma() { 256.0 } else { head_dim as f64 });
     let softcap = |key: &str, default: f64| -> Result<Option<f32>, ModelError> {
         if family != Family::Gemma2 && all.get(key).is_none() {
             return Ok(None);
         }
         // Gemma 2 has caps unless they are null.
-        let found = if all.0.get(key).is_some_and(Value::is_null) {
-            None
-        } else {
-            Some(all.number(key)?.unwrap_or(default))
-        };
+        let found = if all.0.get(key).is_some_and(Value::is_null) { None } else { Some(all.number(key)?.unwrap_or(default)) };
         Ok(found.map(|cap| cap as f32))
     };
     let attention_bias = all.flag("attention_bias")?.unwrap_or(false);
@@ -203,8 +193,7 @@ fn mlp(family: Family, all: Fields, index: usize) -> Result<MlpConfig, ModelErro
         Family::Qwen3Moe => {
             let step = all.size("decoder_sparse_step")?.unwrap_or(1).max(1);
             let listed = all.get("mlp_only_layers").and_then(Value::as_array);
-            let listed =
-                listed.is_some_and(|layers| layers.iter().any(|layer| layer.as_u64() == Some(index as u64)));
+            let listed = listed.is_some_and(|layers| layers.iter().any(|layer| layer.as_u64() == Some(index as u64)));
             if listed || !(index + 1).is_multiple_of(step) {
                 return Ok(dense);
             }
@@ -231,33 +220,21 @@ fn windows(family: Family, all: Fields, layers: usize) -> Result<Vec<Option<usiz
         Family::Gemma2 | Family::Gemma3 => Some(window.unwrap_or(4096)),
         // Absent, it has transformers' default; null, it is off.
         Family::Mistral if all.0.get("sliding_window").is_none() => Some(4096),
-        Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe
-            if !all.flag("use_sliding_window")?.unwrap_or(false) =>
-        {
-            None
-        }
+        Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe if !all.flag("use_sliding_window")?.unwrap_or(false) => None,
         _ => window,
     };
     if let Some(kinds) = all.get("layer_types").and_then(Value::as_array) {
         if kinds.len() != layers {
-            return Err(ModelError::Config(format!(
-                "layer_types has {} entries for {layers} layers",
-                kinds.len()
-            )));
+            return Err(ModelError::Config(format!("layer_types has {} entries for {layers} layers", kinds.len())));
         }
         let of = |kind: &Value| match kind.as_str() {
             Some("full_attention") => Ok(None),
             Some("sliding_attention") if window.is_some() => Ok(window),
-            _ => Err(Fields::wrong(
-                "layer_types",
-                "full_attention or sliding_attention (with sliding_window)",
-                kind,
-            )),
+            _ => Err(Fields::wrong("layer_types", "full_attention or sliding_attention (with sliding_window)", kind)),
         };
         return kinds.iter().map(of).collect();
     }
-    let pattern =
-        all.size("sliding_window_pattern")?.or(all.size("_sliding_window_pattern")?).unwrap_or(6).max(1);
+    let pattern = all.size("sliding_window_pattern")?.or(all.size("_sliding_window_pattern")?).unwrap_or(6).max(1);
     let first = all.size("max_window_layers")?.unwrap_or(0);
     let slides = |index: usize| match family {
         Family::Gemma2 => index.is_multiple_of(2),

@@ -55,8 +55,7 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::load`].
     pub fn of_gguf(path: &Path, gguf: &Gguf) -> Result<Self, ModelError> {
-        let invalid =
-            |error: ModelError| ModelError::Invalid { path: path.to_path_buf(), what: error.to_string() };
+        let invalid = |error: ModelError| ModelError::Invalid { path: path.to_path_buf(), what: error.to_string() };
         let mut config = DecoderConfig::from_gguf(gguf).map_err(invalid)?;
         let weights = weights::gather(&mut config, Tensors::of_gguf(path, gguf), Naming::Gguf)?;
         Ok(Self::new(config, weights))
@@ -81,10 +80,7 @@ impl Decoder {
         let mut raws = Vec::new();
         for_each_param(model, |name, shape, data| {
             let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
-            raws.push((
-                name.to_string(),
-                Raw { kind: BlockType::F32, shape: shape.to_vec(), bytes: bytes.into() },
-            ));
+            raws.push((name.to_string(), Raw { kind: BlockType::F32, shape: shape.to_vec(), bytes: bytes.into() }));
         });
         let mut config = DecoderConfig::from_json(&model.config().to_json())
             .unwrap_or_else(|error| panic!("a trained model's configuration: {error}"));
@@ -242,12 +238,7 @@ impl Decoder {
         let mut all = Vec::new();
         for states in states.chunks(LOGIT_ROWS * self.config.hidden_size) {
             let logits = self.logits(states.to_vec());
-            all.extend(
-                logits
-                    .chunks_exact(self.config.vocab_size)
-                    .zip(&mut targets)
-                    .map(|(row, &id)| logprob(row, id)),
-            );
+            all.extend(logits.chunks_exact(self.config.vocab_size).zip(&mut targets).map(|(row, &id)| logprob(row, id)));
         }
         let mut rest = all.as_slice();
         let take = |&(_, scored): &(&[u32], usize)| {

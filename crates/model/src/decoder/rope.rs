@@ -71,19 +71,14 @@ impl RopeConfig {
         let error = |text: String| Err(ModelError::Config(text));
         let positive = |x: f64| x.is_finite() && x > 0.0;
         if self.rotary_dim == 0 || self.rotary_dim > head_dim || !self.rotary_dim.is_multiple_of(2) {
-            return error(format!(
-                "RoPE turns {} of a head's {head_dim} numbers: must be even and fit",
-                self.rotary_dim
-            ));
+            return error(format!("RoPE turns {} of a head's {head_dim} numbers: must be even and fit", self.rotary_dim));
         }
         let numbers: &[f64] = match &self.scaling {
             Scaling::None => &[],
             Scaling::Linear { factor } => &[*factor],
             Scaling::Llama3 { factor, low_freq_factor, high_freq_factor, original } => {
                 if high_freq_factor <= low_freq_factor {
-                    return error(format!(
-                        "high_freq_factor ({high_freq_factor}) must be above low_freq_factor ({low_freq_factor})"
-                    ));
+                    return error(format!("high_freq_factor ({high_freq_factor}) must be above low_freq_factor ({low_freq_factor})"));
                 }
                 &[*factor, *low_freq_factor, *original]
             }
@@ -92,25 +87,14 @@ impl RopeConfig {
             }
             Scaling::Longrope { short, long, original, attention_factor } => {
                 let wanted = self.rotary_dim / 2;
-                if [short.len(), long.len()] != [wanted; 2]
-                    || *original == 0
-                    || short.iter().chain(long).any(|x| !positive(*x))
-                {
-                    return error(format!(
-                        "longrope needs {wanted} positive short and long factors, found {} and {}",
-                        short.len(),
-                        long.len()
-                    ));
+                if [short.len(), long.len()] != [wanted; 2] || *original == 0 || short.iter().chain(long).any(|x| !positive(*x)) {
+                    return error(format!("longrope needs {wanted} positive short and long factors, found {} and {}", short.len(), long.len()));
                 }
                 &[*attention_factor]
             }
             Scaling::Factors(factors) => {
                 if factors.len() != self.rotary_dim / 2 {
-                    return error(format!(
-                        "RoPE needs {} factors, found {}",
-                        self.rotary_dim / 2,
-                        factors.len()
-                    ));
+                    return error(format!("RoPE needs {} factors, found {}", self.rotary_dim / 2, factors.len()));
                 }
                 factors
             }
@@ -144,8 +128,7 @@ impl RopeConfig {
                 }
                 Scaling::Yarn { factor, beta_fast, beta_slow, original, .. } => {
                     let dim = self.rotary_dim as f64;
-                    let at =
-                        |turns: f64| dim * (original / (turns * 2.0 * PI)).ln() / (2.0 * self.theta.ln());
+                    let at = |turns: f64| dim * (original / (turns * 2.0 * PI)).ln() / (2.0 * self.theta.ln());
                     let low = at(*beta_fast).floor().max(0.0);
                     let high = at(*beta_slow).ceil().min(dim - 1.0);
                     let high = if high == low { high + 0.001 } else { high };
@@ -157,9 +140,7 @@ impl RopeConfig {
             }
         };
         let frequencies = (0..half).map(|i| frequency(i) as f32).collect();
-        if let Scaling::Yarn { attention_factor, .. } | Scaling::Longrope { attention_factor, .. } =
-            &self.scaling
-        {
+        if let Scaling::Yarn { attention_factor, .. } | Scaling::Longrope { attention_factor, .. } = &self.scaling {
             by = *attention_factor as f32;
         }
         (frequencies, by)

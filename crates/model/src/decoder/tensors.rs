@@ -40,8 +40,7 @@ impl Tensors {
             return Ok(all);
         }
         let invalid = |what: String| ModelError::Invalid { path: index.clone(), what };
-        let text = std::fs::read_to_string(&index)
-            .map_err(|source| ModelError::Read { path: index.clone(), source })?;
+        let text = std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
         let value: serde_json::Value =
             serde_json::from_str(&text).map_err(|error| invalid(format!("expected JSON: {error}")))?;
         let Some(map) = value["weight_map"].as_object() else {
@@ -50,13 +49,9 @@ impl Tensors {
         let mut shards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (tensor, file) in map {
             // A name with a path in it could point anywhere.
-            let file =
-                file.as_str().filter(|file| !file.is_empty() && !file.contains(['/', '\\']) && *file != "..");
+            let file = file.as_str().filter(|file| !file.is_empty() && !file.contains(['/', '\\']) && *file != "..");
             let Some(file) = file else {
-                return Err(invalid(format!(
-                    "expected the name of a file beside it for {tensor}, found {}",
-                    map[tensor]
-                )));
+                return Err(invalid(format!("expected the name of a file beside it for {tensor}, found {}", map[tensor])));
             };
             shards.entry(file).or_default().push(tensor);
         }
@@ -82,10 +77,7 @@ impl Tensors {
         }
         let raw = |tensor: GgufTensor| {
             let (kind, shape, end) = (tensor.kind(), tensor.shape().to_vec(), tensor.bytes().len());
-            (
-                tensor.name().to_string(),
-                Raw { kind, shape, bytes: Bytes::new(Arc::new(Owner(tensor)), 0..end) },
-            )
+            (tensor.name().to_string(), Raw { kind, shape, bytes: Bytes::new(Arc::new(Owner(tensor)), 0..end) })
         };
         Self { path: path.to_path_buf(), left: gguf.tensors().map(raw).collect(), problems: Vec::new() }
     }
@@ -98,9 +90,8 @@ impl Tensors {
     fn add_safetensors(&mut self, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), ModelError> {
         let map = Arc::new(map(path)?);
         let invalid = |what: String| ModelError::Invalid { path: path.to_path_buf(), what };
-        let file = SafeTensors::deserialize(&map).map_err(|error| {
-            invalid(format!("expected a safetensors file, found something else ({error})"))
-        })?;
+        let file = SafeTensors::deserialize(&map)
+            .map_err(|error| invalid(format!("expected a safetensors file, found something else ({error})")))?;
         for (name, view) in file.iter() {
             if !wanted(name) {
                 continue;
@@ -110,8 +101,7 @@ impl Tensors {
                 Dtype::F16 => BlockType::F16,
                 Dtype::BF16 => BlockType::Bf16,
                 other => {
-                    self.problems
-                        .push(format!("  unusable  {name}: expected F32, F16 or BF16, found {other:?}"));
+                    self.problems.push(format!("  unusable  {name}: expected F32, F16 or BF16, found {other:?}"));
                     continue;
                 }
             };
@@ -140,12 +130,8 @@ impl Tensors {
     /// Takes a tensor that must be there in this shape; if it is not, a problem is noted and zeros come instead.
     pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
         match self.left.remove(name) {
-            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => {
-                return raw;
-            }
-            Some(raw) => {
-                self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape))
-            }
+            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
+            Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
             None => self.problems.push(format!("  missing   {name} {shape:?}")),
         }
         Raw { kind: BlockType::F32, shape: vec![0; shape.len()], bytes: Vec::new().into() }
@@ -217,8 +203,7 @@ impl Raw {
     /// Row `order(i)` at place i.
     pub(super) fn reordered(&self, order: impl Fn(usize) -> usize) -> Self {
         let size = self.row_bytes();
-        let bytes: Vec<u8> =
-            (0..self.shape[0]).flat_map(|row| &self.bytes[order(row) * size..][..size]).copied().collect();
+        let bytes: Vec<u8> = (0..self.shape[0]).flat_map(|row| &self.bytes[order(row) * size..][..size]).copied().collect();
         Self { kind: self.kind, shape: self.shape.clone(), bytes: bytes.into() }
     }
 

@@ -25,8 +25,7 @@ impl Decoder {
             weights.insert("lm_head.weight".into(), numbers(&self.weights.head));
         }
         for (index, layer) in self.weights.layers.iter().enumerate() {
-            weights
-                .extend(tensors(layer).map(|(name, x)| (format!("model.layers.{index}.{name}.weight"), x)));
+            weights.extend(tensors(layer).map(|(name, x)| (format!("model.layers.{index}.{name}.weight"), x)));
         }
         let mut set = Set { weights };
         Ok(map_params(Qwen3ForCausalLM::zeros(&config, device)?, &mut set))
@@ -68,8 +67,7 @@ impl DecoderConfig {
     fn trained(&self) -> Result<Config, ModelError> {
         let layer = self.layers.first();
         let same = self.layers.iter().all(|other| Some(other) == layer);
-        let plain = layer.is_some_and(|layer| layer.sliding_window.is_none())
-            && self.biases == super::Biases::default();
+        let plain = layer.is_some_and(|layer| layer.sliding_window.is_none()) && self.biases == super::Biases::default();
         let (Family::Qwen3, true, true, Some(MlpConfig::Dense { intermediate_size }), [rope]) =
             (self.family, same, plain, layer.map(|layer| &layer.mlp), self.ropes.as_slice())
         else {

@@ -161,37 +161,19 @@ impl Naming {
 ///
 /// # Errors
 /// Names every tensor that is missing, unknown or misshapen.
-pub(super) fn gather(
-    config: &mut DecoderConfig,
-    mut tensors: Tensors,
-    naming: Naming,
-) -> Result<Weights, ModelError> {
+pub(super) fn gather(config: &mut DecoderConfig, mut tensors: Tensors, naming: Naming) -> Result<Weights, ModelError> {
     let (c, v) = (config.hidden_size, config.vocab_size);
     let gpt2 = config.family == Family::Gpt2;
     let root = match naming {
         Naming::Gguf => "",
         // Saved without its output layer, a model has no prefix.
-        Naming::HuggingFace if gpt2 => {
-            if tensors.any("transformer.") {
-                "transformer."
-            } else {
-                ""
-            }
-        }
-        Naming::HuggingFace => {
-            if tensors.any("model.") {
-                "model."
-            } else {
-                ""
-            }
-        }
+        Naming::HuggingFace if gpt2 => if tensors.any("transformer.") { "transformer." } else { "" },
+        Naming::HuggingFace => if tensors.any("model.") { "model." } else { "" },
     };
     let (layer, embedding, norm, head) = match naming {
         Naming::Gguf => ("blk.", "token_embd".into(), "output_norm".into(), "output.weight"),
         Naming::HuggingFace if gpt2 => ("h.", format!("{root}wte"), format!("{root}ln_f"), "lm_head.weight"),
-        Naming::HuggingFace => {
-            ("layers.", format!("{root}embed_tokens"), format!("{root}norm"), "lm_head.weight")
-        }
+        Naming::HuggingFace => ("layers.", format!("{root}embed_tokens"), format!("{root}norm"), "lm_head.weight"),
     };
     if naming == Naming::Gguf {
         config.tie_word_embeddings = !tensors.has(head);
@@ -199,8 +181,7 @@ pub(super) fn gather(
     tensors.ignore(|name| name.ends_with("rotary_emb.inv_freq") || name.starts_with("rope_f"));
     let embedding = Arc::new(tensors.take(&format!("{embedding}.weight"), &[v, c]).matrix());
     let positions = gpt2.then(|| {
-        let name =
-            if naming == Naming::Gguf { "position_embd.weight".into() } else { format!("{root}wpe.weight") };
+        let name = if naming == Naming::Gguf { "position_embd.weight".into() } else { format!("{root}wpe.weight") };
         tensors.take(&name, &[config.max_position_embeddings, c]).matrix()
     });
     let mut gather = Gather { config, naming, tensors, prefix: String::new() };
@@ -297,14 +278,12 @@ impl Gather<'_> {
             mlp_norm: self.norm(Is::MlpNorm, c),
             mlp: match config.layers[index].mlp {
                 MlpConfig::Dense { intermediate_size } => FeedForward::Dense(self.mlp(intermediate_size)),
-                MlpConfig::Experts { intermediate_size, experts, per_token, norm_topk_prob } => {
-                    FeedForward::Experts {
-                        router: self.linear(Is::Router, experts, c, false),
-                        experts: self.experts(experts, intermediate_size),
-                        per_token,
-                        norm_topk_prob,
-                    }
-                }
+                MlpConfig::Experts { intermediate_size, experts, per_token, norm_topk_prob } => FeedForward::Experts {
+                    router: self.linear(Is::Router, experts, c, false),
+                    experts: self.experts(experts, intermediate_size),
+                    per_token,
+                    norm_topk_prob,
+                },
             },
             after_mlp: sandwich.then(|| self.norm(Is::AfterMlp, c)),
         }
@@ -345,11 +324,7 @@ impl Gather<'_> {
         let (c, bias) = (self.config.hidden_size, self.config.biases.mlp);
         let name = format!("{}.weight", self.name(Is::GateUp));
         if self.config.family == Family::Gpt2 {
-            return Mlp {
-                gate: None,
-                up: self.linear(Is::Up, i, c, bias),
-                down: self.linear(Is::Down, c, i, bias),
-            };
+            return Mlp { gate: None, up: self.linear(Is::Up, i, c, bias), down: self.linear(Is::Down, c, i, bias) };
         }
         if self.tensors.rows_of(&name) == Some(2 * i) && !self.has(Is::Gate) {
             let (raw, _) = self.raw(Is::GateUp, 2 * i, c, false);
