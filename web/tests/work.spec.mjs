@@ -1,6 +1,7 @@
 // Lesson 6: the model at work: streams, is stopped, asked again, edited, and sent down another way.
 import { strict as assert } from 'node:assert';
-import { open, shot, visit } from './harness.mjs';
+import { readFile } from 'node:fs/promises';
+import { noOverflow, open, shot, visit } from './harness.mjs';
 
 const finished = (page, n) =>
   page.waitForFunction(
@@ -145,6 +146,95 @@ export const tests = {
     await shot(page, folder, 'work-teach');
     assert.deepEqual(problems, []);
     await context.close();
+  },
+  async 'each trade keeps its own settings, and a conversation its instructions'({ launched, url, folder }) {
+    const { page, context, problems } = await open(launched, url, { lang: 'en' });
+    await visit(page, 'work');
+    await page.getByText(/How it speaks/).click();
+    await page.getByLabel('System prompt').fill('Be brief.');
+    await page.getByLabel('Seed (empty: by chance)').fill('7');
+    await page.getByLabel('At most, tokens').fill('40');
+    const sent = page.waitForRequest((request) => request.url().endsWith('/v1/chat/completions'));
+    await say(page, 'Hello!');
+    const body = JSON.parse((await sent).postData() ?? '{}');
+    assert.deepEqual(body.messages[0], { role: 'system', content: 'Be brief.' });
+    assert.deepEqual([body.seed, body.max_tokens, body.tools], [7, 40, undefined]);
+    await finished(page, 1);
+    // What it took stands under the answer.
+    const cost = page.getByTestId('cost');
+    await cost.waitFor();
+    assert.match(await cost.innerText(), /Context:\s*\d+\s*\/\s*\d+/);
+    await shot(page, folder, 'work-settings');
+    await page.getByText('Translate', { exact: true }).first().click();
+    assert.equal(await page.getByLabel('System prompt').count(), 0, 'a trade words its prompt itself');
+    assert.equal(await page.getByLabel('At most, tokens').inputValue(), '120');
+    await page.getByText('Chat', { exact: true }).first().click();
+    assert.equal(await page.getByLabel('At most, tokens').inputValue(), '40');
+    assert.deepEqual(problems, []);
+    await context.close();
+  },
+  async 'a conversation can be kept as a file'({ launched, url }) {
+    const { page, context, problems } = await open(launched, url, { lang: 'zh' });
+    await visit(page, 'work');
+    await page.locator('.composer textarea').first().fill('你好!');
+    await page.locator('.composer textarea').first().press('Enter');
+    await finished(page, 1);
+    const answer = (await answerOf(page, 0)).trim();
+    const saved = async (name) => {
+      const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name }).click()]);
+      return readFile(await file.path(), 'utf8');
+    };
+    const markdown = await saved('存为 Markdown');
+    assert.ok(markdown.includes('你好!') && markdown.includes(answer.slice(0, 4)), markdown);
+    const json = JSON.parse(await saved('存为 JSON'));
+    assert.deepEqual(json.messages.map((message) => message.role), ['user', 'assistant']);
+    assert.equal(typeof json.settings.temperature, 'number');
+    assert.deepEqual(problems, []);
+    await context.close();
+  },
+  async 'thinking and calls are folded away'({ launched, url, folder }) {
+    // No model here thinks or calls: the page is shown an answer of one that does.
+    const chunk = (delta, finish = null) => {
+      const choice = { index: 0, delta, logprobs: null, finish_reason: finish };
+      return `data: ${JSON.stringify({ object: 'chat.completion.chunk', choices: [choice] })}\n\n`;
+    };
+    const call = { index: 0, id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Ulm"}' } };
+    const body = [
+      chunk({ role: 'assistant', content: '' }),
+      chunk({ reasoning_content: 'They want the weather.' }),
+      chunk({ content: 'Let me look.' }),
+      chunk({ tool_calls: [call] }),
+      chunk({}, 'tool_calls'),
+      `data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 20, completion_tokens: 30 } })}\n\n`,
+      'data: [DONE]\n\n',
+    ].join('');
+    for (const [lang, size] of [['en', 'desktop'], ['zh', 'desktop'], ['zh', 'phone'], ['en', 'phone']]) {
+      const { page, context, problems } = await open(launched, url, { lang, size });
+      let asked;
+      await page.route('**/v1/chat/completions', (route) => {
+        asked = JSON.parse(route.request().postData() ?? '{}');
+        return route.fulfill({ contentType: 'text/event-stream', body });
+      });
+      await visit(page, 'work');
+      await page.locator('details summary').last().click();
+      await page.locator('textarea.code').fill('[{"type": "function", "function": {"name": "weather"}}]');
+      await page.locator('.composer textarea').first().fill('Weather?');
+      await page.locator('.composer textarea').first().press('Enter');
+      await finished(page, 1);
+      assert.equal(asked.tools[0].function.name, 'weather');
+      const thought = page.getByTestId('thought');
+      assert.equal(await thought.locator('p').isVisible(), false, 'folded');
+      await thought.locator('summary').click();
+      assert.equal(await thought.locator('p').innerText(), 'They want the weather.');
+      await page.getByTestId('call').locator('summary').click();
+      assert.equal(await page.getByTestId('call').locator('pre').innerText(), '{"city":"Ulm"}');
+      assert.equal((await answerOf(page, 0)).trim(), 'Let me look.');
+      await page.getByTestId('cost').waitFor();
+      await noOverflow(page);
+      await shot(page, folder, `work-thinking-${lang}-${size}`);
+      assert.deepEqual(problems, []);
+      await context.close();
+    }
   },
   async 'what the server refuses is shown in its words'({ launched, url }) {
     const { page, context } = await open(launched, url, { lang: 'en' });

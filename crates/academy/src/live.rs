@@ -74,7 +74,10 @@ impl LiveModel {
 pub(crate) fn check_vocabulary(path: &Path, tokenizer: &Tokenizer, vocab: usize) -> Result<()> {
     let tokens = tokenizer.vocab_size();
     if tokens > vocab {
-        bail!("{}: the tokenizer has {tokens} tokens, the model {vocab}: they do not belong together", path.display());
+        bail!(
+            "{}: the tokenizer has {tokens} tokens, the model {vocab}: they do not belong together",
+            path.display()
+        );
     }
     Ok(())
 }

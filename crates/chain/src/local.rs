@@ -5,7 +5,9 @@ use shuyuan_engine::{
     Cancel, Constraint, Engine, EngineError, Finish, Grammar, Overflow, PrefixScope, Reason, Request,
     Sampling, TokenTable,
 };
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, IM_END, Message, Rendering, StreamDecoder, TokenId, Tokenizer};
+use shuyuan_text::{
+    ChatTemplate, END_OF_TEXT, IM_END, Message, Rendering, StreamDecoder, TokenId, Tokenizer,
+};
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
@@ -178,6 +180,20 @@ impl Local {
     ) -> Result<Reply, ChainError> {
         let ends = self.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
         self.write(ids, ends, options, on)
+    }
+
+    /// Goes on with ids until one of `stop_ids`, such as a chat template's, or one that ends every text.
+    ///
+    /// # Errors
+    /// As [`Local::chat`].
+    pub fn answer_ids(
+        &self,
+        ids: Vec<TokenId>,
+        stop_ids: &[TokenId],
+        options: &Options,
+        on: Listener,
+    ) -> Result<Reply, ChainError> {
+        self.write(ids, stop_ids.to_vec(), options, on)
     }
 
     fn write(

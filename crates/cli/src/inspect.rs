@@ -46,10 +46,12 @@ impl Info {
         if global.json {
             return out::json(&json!({
                 "name": live.name, "architecture": architecture, "parameters": params, "formats": live.model.formats(),
-                "num_hidden_layers": c.num_hidden_layers(), "hidden_size": c.hidden_size,
-                "num_attention_heads": c.num_attention_heads, "num_key_value_heads": c.num_key_value_heads,
-                "head_dim": c.head_dim, "intermediate_size": c.intermediate_size(), "vocab_size": c.vocab_size,
-                "max_position_embeddings": c.max_position_embeddings, "tie_word_embeddings": c.tie_word_embeddings,
+                "config": {
+                    "num_hidden_layers": c.num_hidden_layers(), "hidden_size": c.hidden_size,
+                    "num_attention_heads": c.num_attention_heads, "num_key_value_heads": c.num_key_value_heads,
+                    "head_dim": c.head_dim, "intermediate_size": c.intermediate_size(), "vocab_size": c.vocab_size,
+                    "max_position_embeddings": c.max_position_embeddings, "tie_word_embeddings": c.tie_word_embeddings,
+                },
                 "weight_bytes": weights, "cache_bytes_per_token": cache,
             }));
         }

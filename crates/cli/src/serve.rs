@@ -10,6 +10,7 @@ use serde_json::json;
 use shuyuan_server::ServeOptions;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serve the models: web app and OpenAI's API
 #[derive(Debug, Args)]
@@ -29,6 +30,18 @@ pub(crate) struct Serve {
     /// What every request must carry
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
+    /// Unload a model that nobody has used for so long
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    idle_minutes: u64,
+    /// The most weights in memory beside the model above [default: half of the memory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    model_memory_mib: Option<u64>,
+    /// How long Ctrl-C waits for answers under way
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    drain_seconds: u64,
+    /// No line on standard error for each request
+    #[arg(long)]
+    no_access_log: bool,
 }
 
 impl Serve {
@@ -43,7 +56,15 @@ impl Serve {
         } else {
             academy.set_live(models::load(&academy, self.model.as_deref())?);
         }
-        let options = ServeOptions { host: self.host, port: self.port, api_key: self.api_key.clone() };
+        let options = ServeOptions {
+            host: self.host,
+            port: self.port,
+            api_key: self.api_key.clone(),
+            idle: Duration::from_secs(self.idle_minutes.saturating_mul(60)),
+            model_memory: self.model_memory_mib.map(|mib| (mib as usize) << 20),
+            access_log: !self.no_access_log,
+            drain: Duration::from_secs(self.drain_seconds),
+        };
         let server = shuyuan_server::serve(academy.clone(), &options)?;
         let (url, name) = (server.url(), academy.live().map(|live| live.name));
         if global.json {
@@ -53,6 +74,11 @@ impl Serve {
             note(format_args!("{} {BOLD}{url}{RESET}  {DIM}{url}v1  {end}{RESET}", name.unwrap_or_default()));
         }
         stop::wait();
+        let say = academy.lang.pick(
+            "等正在进行的回答结束;再按一次 Ctrl-C 立即结束。",
+            "Waiting for answers under way; Ctrl-C again ends at once.",
+        );
+        note(format_args!("{DIM}{say}{RESET}"));
         server.stop()
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 32] = [
     "",
     "quickstart",
     "doctor",
@@ -32,9 +32,13 @@ const VERBS: [&str; 27] = [
     "model",
     "model info",
     "model get",
+    "model export",
     "runs",
+    "race",
     "bench",
     "bench train",
+    "bench decode",
+    "bench prefill",
 ];
 
 #[test]

@@ -146,8 +146,12 @@ impl Tensors {
     /// Takes a tensor that must be there in this shape; if it is not, a problem is noted and zeros come instead.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Raw {
         match self.left.remove(name) {
-            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => return raw,
-            Some(raw) => self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape)),
+            Some(raw) if raw.shape == shape && raw.kind.bytes_for(shape[shape.len() - 1]).is_some() => {
+                return raw;
+            }
+            Some(raw) => {
+                self.problems.push(format!("  misshapen {name}: expected {shape:?}, found {:?}", raw.shape))
+            }
             None => match self.unusable.remove(name) {
                 Some(kind) => self.problems.push(unusable(name, kind)),
                 None => self.problems.push(format!("  missing   {name} {shape:?}")),

@@ -3,9 +3,11 @@
 use crate::error::{ApiError, Result};
 use crate::fields::Fields;
 use crate::key::{self, Key};
-use crate::models::Models;
+use crate::metrics::{self, Metrics};
+use crate::models::{Models, Pool};
+use crate::serve::ServeOptions;
 use crate::turns::Turns;
-use crate::{events, inside, models, openai, origin, records, status, teach, tokenize, web};
+use crate::{events, inside, log, models, openai, origin, records, status, teach, tokenize, web};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
@@ -15,6 +17,7 @@ use axum::routing::{get, post};
 use shuyuan_academy::Academy;
 use shuyuan_tensor::Hardware;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// More text than any model here reads at once.
 const BODY_BYTES: usize = 4 << 20;
@@ -27,31 +30,48 @@ pub(crate) struct App {
     pub embedders: openai::Embedders,
     pub turns: Turns,
     pub teaching: teach::Teaching,
+    pub metrics: Arc<Metrics>,
+    pub access_log: bool,
+    /// True once the server is ending.
+    pub ending: watch::Sender<bool>,
 }
 
 pub(crate) type Shared = axum::extract::State<Arc<App>>;
 
 impl App {
-    pub fn new(academy: Arc<Academy>) -> Arc<Self> {
+    pub fn new(academy: Arc<Academy>, options: &ServeOptions) -> Arc<Self> {
+        let hardware = Hardware::detect();
+        let half = (hardware.memory_gib / 2.0 * f64::from(1 << 30)) as usize;
+        let budget = options.model_memory.unwrap_or(half.max(1 << 30));
         Arc::new(Self {
             academy,
-            hardware: Hardware::detect(),
-            models: Models::default(),
+            hardware,
+            models: Models::new(Pool::new(budget, options.idle)),
             embedders: openai::Embedders::default(),
             turns: Turns::default(),
             teaching: teach::Teaching::default(),
+            metrics: Arc::default(),
+            access_log: options.access_log,
+            ending: watch::Sender::new(false),
         })
+    }
+
+    /// Sends away who waits and who comes, and ends the streams that have no end; what runs goes on.
+    pub fn end(&self) {
+        self.turns.close();
+        self.ending.send_replace(true);
     }
 }
 
 pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
     let router = Router::new()
-        .route("/health", get(status::health))
+        .route("/metrics", get(metrics::metrics))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{name}", get(models::one))
         .route("/v1/chat/completions", post(openai::chat))
         .route("/v1/completions", post(openai::completions))
         .route("/v1/embeddings", post(openai::embeddings))
+        .route("/v1/responses", post(openai::responses))
         .route("/api/status", get(status::status))
         .route("/api/events", get(events::stream))
         .route("/api/prompt", post(status::set_prompt))
@@ -66,11 +86,20 @@ pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
         .fallback(web::file)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(app);
-    match api_key {
-        Some(key) => router.layer(middleware::from_fn_with_state(Arc::new(Key::new(key)), key::guard)),
-        None => router.layer(middleware::from_fn(origin::guard)),
-    }
+        .with_state(app.clone());
+    // Who watches over servers has no key.
+    let open = Router::new()
+        .route("/health", get(status::health))
+        .route("/health/ready", get(status::ready))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app.clone());
+    let guarded = match api_key {
+        Some(key) => {
+            router.layer(middleware::from_fn_with_state(Arc::new(Key::new(key)), key::guard)).merge(open)
+        }
+        None => router.merge(open).layer(middleware::from_fn(origin::guard)),
+    };
+    guarded.layer(middleware::from_fn_with_state(app, log::log))
 }
 
 async fn wrong_method(request: Request) -> ApiError {

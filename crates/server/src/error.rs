@@ -1,7 +1,7 @@
 //! What a client is told when something is wrong: OpenAI's error shape, everywhere.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -14,13 +14,15 @@ pub(crate) struct ApiError {
     pub param: Option<String>,
     /// OpenAI's word for it, for programs.
     pub code: Option<&'static str>,
+    /// After how many seconds it is worth another try.
+    pub retry_after: Option<u64>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, ApiError>;
 
 impl ApiError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), param: None, code: None }
+        Self { status, message: message.into(), param: None, code: None, retry_after: None }
     }
 
     /// 400: the request itself is wrong.
@@ -42,6 +44,10 @@ impl ApiError {
         Self { code: Some(code), ..self }
     }
 
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// The body: `{"error": {message, type, param, code}}`.
     pub fn body(&self) -> Value {
         let kind = match self.status {
@@ -56,7 +62,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body())).into_response()
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

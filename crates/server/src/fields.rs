@@ -3,10 +3,14 @@
 use crate::error::{ApiError, Result};
 use axum::body::Bytes;
 use serde_json::{Map, Value};
+use shuyuan_text::Json;
 use std::ops::RangeInclusive;
 
 /// The fields of one request. `null` is the same as leaving a field out.
-pub(crate) struct Fields(Map<String, Value>);
+pub(crate) struct Fields {
+    fields: Map<String, Value>,
+    body: Bytes,
+}
 
 impl Fields {
     /// Reads a body, which must be a JSON object.
@@ -14,7 +18,7 @@ impl Fields {
         match serde_json::from_slice(body) {
             Ok(Value::Object(mut fields)) => {
                 fields.retain(|_, value| !value.is_null());
-                Ok(Self(fields))
+                Ok(Self { fields, body: body.clone() })
             }
             Ok(other) => {
                 Err(ApiError::bad(format!("the body must be a JSON object, found {}", brief(&other))))
@@ -24,7 +28,19 @@ impl Fields {
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        self.fields.get(name)
+    }
+
+    /// A field whose objects keep the order of their fields, which is how a model was taught to read them.
+    pub fn ordered(&self, name: &str) -> Result<Option<Json>> {
+        if self.get(name).is_none() {
+            return Ok(None);
+        }
+        let text = str::from_utf8(&self.body).unwrap_or_default();
+        match Json::parse(text) {
+            Ok(body) => Ok(body.get(name).cloned()),
+            Err(error) => Err(ApiError::bad(format!("the body is not JSON: {error}"))),
+        }
     }
 
     /// Takes a field that must be there.

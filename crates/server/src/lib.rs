@@ -9,6 +9,8 @@ mod events;
 mod fields;
 mod inside;
 mod key;
+mod log;
+mod metrics;
 mod models;
 mod openai;
 mod origin;

@@ -4,9 +4,9 @@ use crate::app::{self, App};
 use anyhow::{Context, Result, bail};
 use shuyuan_academy::Academy;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -24,11 +24,27 @@ pub struct ServeOptions {
     pub port: Option<u16>,
     /// What every request must carry, if set. Printable ASCII without spaces.
     pub api_key: Option<String>,
+    /// After how long a model that nobody uses is unloaded; not the live one.
+    pub idle: Duration,
+    /// The most bytes of weights beside the live model's. None: half of this machine's memory.
+    pub model_memory: Option<usize>,
+    /// Whether each request is told on standard error.
+    pub access_log: bool,
+    /// How long the end waits for answers under way.
+    pub drain: Duration,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { host: Ipv4Addr::LOCALHOST.into(), port: None, api_key: None }
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: None,
+            api_key: None,
+            idle: Duration::from_secs(15 * 60),
+            model_memory: None,
+            access_log: false,
+            drain: Duration::from_secs(30),
+        }
     }
 }
 
@@ -78,7 +94,7 @@ impl Server {
         self.thread.join().unwrap_or_else(|_| bail!("the server's thread panicked"))
     }
 
-    /// Stops taking requests and breaks off those under way.
+    /// Stops taking requests, waits for those under way (as long as [`ServeOptions::drain`]) and ends.
     ///
     /// # Errors
     /// If the server had failed.
@@ -110,12 +126,22 @@ pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
                 }
             };
             drop(told.send(listener.local_addr().context("the server's address")));
-            let router = app::router(App::new(academy), options.api_key.as_deref());
+            let app = App::new(academy, &options);
+            tokio::spawn(sweep(Arc::downgrade(&app)));
+            let router = app::router(app.clone(), options.api_key.as_deref());
+            let (ended, end) = oneshot::channel::<()>();
+            let until_end = async move { drop(end.await) };
+            let mut serving = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(until_end).into_future());
             tokio::select! {
-                result = axum::serve(listener, router) => result.context("the server failed"),
+                result = &mut serving => return result.context("the server's task")?.context("the server failed"),
                 // An error here means that the `Server` was dropped, which leaves it running.
-                Ok(()) = stopped => Ok(()),
+                Ok(()) = stopped => {}
             }
+            app.end();
+            drop(ended);
+            // What is not done by then is broken off.
+            drop(tokio::time::timeout(options.drain, serving).await);
+            Ok(())
         })?;
         runtime.shutdown_background();
         Ok(())
@@ -127,6 +153,16 @@ pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
             Ok(Err(error)) => Err(error),
             _ => bail!("the server ended before it began"),
         },
+    }
+}
+
+/// Unloads idle models as long as the server is there.
+async fn sweep(app: Weak<App>) {
+    while let Some(every) = app.upgrade().map(|app| app.models.pool.sweep_every()) {
+        tokio::time::sleep(every).await;
+        if let Some(app) = app.upgrade() {
+            app.models.pool.sweep();
+        }
     }
 }
 

@@ -14,9 +14,20 @@ const STAGES: [&str; 6] = ["corpus", "tokenizer", "pretrain", "finetune", "eval"
 /// Longer prompts are no prompts for samples.
 const PROMPT_BYTES: usize = 2000;
 
-pub(crate) async fn health(State(app): Shared) -> Json<Value> {
-    let ready = app.academy.live().is_some() || !app.academy.home.models().is_empty();
-    Json(json!({ "status": if ready { "ok" } else { "loading" }, "ready": ready }))
+/// The server is alive.
+pub(crate) async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Whether a model can answer.
+pub(crate) async fn ready(State(app): Shared) -> (StatusCode, Json<Value>) {
+    let models = app.academy.live().is_some() || !app.academy.home.models().is_empty();
+    let (status, why) = match (app.turns.is_closed(), models) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "ending"),
+        (_, false) => (StatusCode::SERVICE_UNAVAILABLE, "no model"),
+        (_, true) => (StatusCode::OK, "ready"),
+    };
+    (status, Json(json!({ "status": why })))
 }
 
 pub(crate) async fn status(State(app): Shared) -> Json<Value> {

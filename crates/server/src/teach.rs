@@ -6,7 +6,7 @@ use crate::fields::{Fields, wrong};
 use crate::status::running;
 use axum::extract::State;
 use axum::http::StatusCode;
-use shuyuan_academy::{Level, stages};
+use shuyuan_academy::{Level, LiveModel, stages};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,7 +56,7 @@ pub(crate) async fn teach(State(app): Shared, fields: Fields) -> Result<StatusCo
     if app.academy.live().is_none() {
         let loading = app.clone();
         let model = aside(move || loading.models.current(&loading.academy)).await?;
-        app.academy.set_live(model);
+        app.academy.set_live(LiveModel::clone(&model));
     }
     let academy = app.academy.clone();
     let work = move || {

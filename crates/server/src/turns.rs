@@ -8,6 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Who waits beyond this many is sent away.
 const WAITING: usize = 32;
+/// When they may come again.
+const RETRY_SECONDS: u64 = 5;
 
 /// The queue.
 pub(crate) struct Turns {
@@ -37,10 +39,28 @@ impl Turns {
         let _waiting = Waiting(&self.waiting);
         if before >= WAITING {
             let message = format!("{before} requests are waiting already: try again in a while");
-            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, message).code("queue_full"));
+            return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
+                .code("queue_full")
+                .retry_after(RETRY_SECONDS));
         }
         let turn = self.turn.clone().acquire_owned().await;
-        turn.map_err(|_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending"))
+        turn.map_err(|_| {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending").code("ending")
+        })
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Sends all away who wait or come; whoever has a turn keeps it.
+    pub fn close(&self) {
+        self.turn.close();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.turn.is_closed()
     }
 }
 

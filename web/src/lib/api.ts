@@ -10,6 +10,8 @@ import type {
   Status,
   StreamToken,
   Tokenized,
+  ToolCall,
+  Usage,
 } from './types';
 
 /** What the server said no with. `status` 0: it could not be reached at all. */
@@ -68,8 +70,14 @@ export const setPrompt = async (text: string) => void (await request('/api/promp
 export const teach = async (lines: string[], seconds: number) => void (await request('/api/teach', { lines, seconds }));
 export const getModels = async () => (await json<{ data: { id: string }[] }>('/v1/models')).data.map((m) => m.id);
 
+/** How many tokens a model reads at once; null while it is not in memory. */
+export const getContext = async (model: string) =>
+  (await json<{ context_length?: number }>(`/v1/models/${encodeURIComponent(model)}`)).context_length ?? null;
+
 export interface ChatRequest {
   model: string;
+  /** As in OpenAI's API. */
+  tools?: unknown;
   messages: ChatMessage[];
   temperature: number;
   top_p: number;
@@ -79,37 +87,61 @@ export interface ChatRequest {
   continue_ids?: number[];
 }
 
+interface Delta {
+  content?: string | null;
+  reasoning_content?: string | null;
+  tool_calls?: { id: string; function: { name: string; arguments: string } }[];
+}
+
 interface Chunk {
   error?: { message: string };
   choices?: {
-    delta?: { content?: string | null };
+    delta?: Delta;
     logprobs?: { content?: StreamToken[] | null } | null;
     finish_reason?: string | null;
   }[];
+  usage?: Usage | null;
 }
 
-/** Streams an answer. Calls `onChunk` with each new text and the tokens it is made of; returns the finish reason. */
+/** What a chunk adds to an answer. */
+export interface Addition {
+  text: string;
+  thought: string;
+  calls: ToolCall[];
+  /** The tokens of the text, not of the thought. */
+  tokens: StreamToken[];
+}
+
+/** Streams an answer. Calls `onChunk` with each addition; returns why it ended and what it used. */
 export async function streamChat(
   chat: ChatRequest,
   signal: AbortSignal,
-  onChunk: (text: string, tokens: StreamToken[]) => void,
-): Promise<string> {
-  const body = { ...chat, stream: true, logprobs: true, top_logprobs: 8 };
+  onChunk: (addition: Addition) => void,
+): Promise<{ finish: string; usage: Usage | null }> {
+  const body = { ...chat, stream: true, stream_options: { include_usage: true }, logprobs: true, top_logprobs: 8 };
   const response = await request('/v1/chat/completions', body, signal);
   if (!response.body) throw new ApiError(response.status, 'the answer has no body');
   let finish = 'stop';
+  let usage: Usage | null = null;
   for await (const data of serverSentData(response.body)) {
     if (data === '[DONE]') break;
     const chunk = JSON.parse(data) as Chunk;
     if (chunk.error) throw new ApiError(200, chunk.error.message);
+    usage = chunk.usage ?? usage;
     for (const choice of chunk.choices ?? []) {
-      const tokens = choice.logprobs?.content ?? [];
-      const text = choice.delta?.content ?? '';
-      if (text || tokens.length) onChunk(text, tokens);
+      const delta = choice.delta ?? {};
+      const thinks = delta.reasoning_content != null && !delta.content;
+      const addition: Addition = {
+        text: delta.content ?? '',
+        thought: delta.reasoning_content ?? '',
+        calls: (delta.tool_calls ?? []).map((call) => call.function),
+        tokens: thinks ? [] : (choice.logprobs?.content ?? []),
+      };
+      if (addition.text || addition.thought || addition.calls.length || addition.tokens.length) onChunk(addition);
       if (choice.finish_reason) finish = choice.finish_reason;
     }
   }
-  return finish;
+  return { finish, usage };
 }
 
 /** The `data:` payloads of a server-sent-event body, whatever way the bytes were cut. */

@@ -1,16 +1,32 @@
 // A conversation: sent, streamed, stopped, asked again, edited, and gone on with from another token.
-import { streamChat, type ChatRequest } from './api';
+import { getContext, streamChat, type ChatRequest } from './api';
 import { app } from './app.svelte';
+import { t } from './i18n';
 import { pieces } from './pieces';
-import type { Alternative, ChatMessage, StreamToken } from './types';
+import type { Alternative, ChatMessage, StreamToken, ToolCall } from './types';
 
 export interface Answer {
   text: string;
   tokens: StreamToken[];
   state: 'streaming' | 'done' | 'length' | 'stopped' | 'failed';
   error: unknown;
+  /** What it thought before it spoke. */
+  thought: string;
+  calls: ToolCall[];
+  /** Null until it is done. */
+  cost: Cost | null;
   /** Where another token was chosen than the model's, if one was. */
   branch: number | null;
+}
+
+/** What an answer took. */
+export interface Cost {
+  /** From the first token to the last. */
+  tokensPerSecond: number | null;
+  /** Tokens of the prompt and the answer. */
+  used: number;
+  /** What the model reads at once, if that is known. */
+  context: number | null;
 }
 
 export interface Turn {
@@ -18,24 +34,37 @@ export interface Turn {
   answer: Answer;
 }
 
-/** How the model speaks; one setting for all trades. */
-class Settings {
+/** How the model speaks in one conversation. */
+export class Settings {
   model = $state<string | null>(null);
+  system = $state('');
+  /** Tools as JSON text; empty: none. */
+  tools = $state('');
   temperature = $state(0.3);
   top_p = $state(0.95);
   max_tokens = $state(160);
   seed = $state<number | null>(null);
+
+  constructor(start: { temperature?: number; max_tokens?: number } = {}) {
+    Object.assign(this, start);
+  }
 }
 
-export const settings = new Settings();
+function toolsOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${t('work.tools')}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
 
 export class Conversation {
   turns = $state.raw<Turn[]>([]);
   busy = $state(false);
   private controller: AbortController | null = null;
 
-  /** `over` replaces single settings: a trade with one right answer asks at temperature 0. */
-  constructor(private readonly over: Partial<ChatRequest> = {}) {}
+  /** A trade with one right answer asks at temperature 0. */
+  constructor(readonly settings = new Settings()) {}
 
   send(question: string): Promise<void> {
     return this.answer(this.turns.length, question);
@@ -80,14 +109,26 @@ export class Conversation {
     this.controller = controller;
     const earlier = this.turns.slice(0, turn);
     const start = pieces(prefix).join('');
-    let answer: Answer = { text: start, tokens: prefix, state: 'streaming', error: null, branch };
+    let answer: Answer = {
+      text: start,
+      tokens: prefix,
+      state: 'streaming',
+      error: null,
+      thought: '',
+      calls: [],
+      cost: null,
+      branch,
+    };
     const show = (change: Partial<Answer>) => {
       answer = { ...answer, ...change };
       if (this.controller === controller) this.turns = [...earlier, { question, answer }];
     };
     show({});
     this.busy = true;
+    const settings = this.settings;
+    const system = settings.system.trim();
     const messages: ChatMessage[] = [
+      ...(system ? [{ role: 'system', content: system } as const] : []),
       ...earlier.flatMap((t): ChatMessage[] => [
         { role: 'user', content: t.question },
         { role: 'assistant', content: t.answer.text },
@@ -102,13 +143,30 @@ export class Conversation {
         top_p: settings.top_p,
         max_tokens: settings.max_tokens,
         ...(settings.seed === null ? {} : { seed: settings.seed }),
-        ...this.over,
+        ...(settings.tools.trim() ? { tools: toolsOf(settings.tools) } : {}),
         ...(prefix.length ? { continue_ids: prefix.map((t) => t.id) } : {}),
       };
-      const finish = await streamChat(request, controller.signal, (text, tokens) =>
-        show({ text: answer.text + text, tokens: [...answer.tokens, ...tokens] }),
-      );
+      let first = 0;
+      const { finish, usage } = await streamChat(request, controller.signal, (more) => {
+        first ||= performance.now();
+        show({
+          text: answer.text + more.text,
+          thought: answer.thought + more.thought,
+          calls: [...answer.calls, ...more.calls],
+          tokens: [...answer.tokens, ...more.tokens],
+        });
+      });
+      const seconds = (performance.now() - first) / 1000;
       show({ state: finish === 'length' ? 'length' : 'done' });
+      if (usage) {
+        // The first token came before the clock began.
+        const timed = usage.completion_tokens - 1;
+        const cost = {
+          tokensPerSecond: first && timed > 0 && seconds > 0 ? timed / seconds : null,
+          used: usage.prompt_tokens + usage.completion_tokens,
+        };
+        show({ cost: { ...cost, context: await getContext(request.model).catch(() => null) } });
+      }
     } catch (error) {
       if (controller.signal.aborted) show({ state: 'stopped' });
       else show({ state: 'failed', error });
@@ -122,6 +180,6 @@ export class Conversation {
 
 // They outlive a turn of the page.
 export const chat = new Conversation();
-export const translation = new Conversation({ temperature: 0, max_tokens: 120 });
-export const summary = new Conversation({ temperature: 0, max_tokens: 120 });
-export const reading = new Conversation({ temperature: 0, max_tokens: 120 });
+export const translation = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));
+export const summary = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));
+export const reading = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));

@@ -219,3 +219,14 @@ export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
   content: string;
 }
+
+/** A call of a tool; the arguments are JSON text. */
+export interface ToolCall {
+  name: string;
+  arguments: string;
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+}

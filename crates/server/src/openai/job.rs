@@ -1,17 +1,26 @@
-//! One generation, on a thread of its own.
+//! The generations of one request, on a thread of their own.
 
+use super::prompt::Prompt;
+use super::reader::Reader;
 use super::settings::Settings;
 use crate::error::ApiError;
-use shuyuan_academy::LiveModel;
+use crate::metrics::{Clock, Metrics, Tally};
+use crate::models::Held;
 use shuyuan_chain::{Ending, Options, Piece};
+use shuyuan_text::CallFormat;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// What is to be generated.
 pub(crate) struct Job {
-    pub live: LiveModel,
-    pub prompt: Vec<u32>,
+    pub live: Held,
+    pub n: usize,
+    pub reader: Reader,
+    pub format: CallFormat,
+    prompt: Vec<u32>,
+    stop_ids: Vec<u32>,
     options: Options,
 }
 
@@ -23,32 +32,33 @@ pub(crate) struct End {
     pub tokens: usize,
 }
 
-/// What comes from the thread; the last is an end or a failure.
+/// What comes from the thread, each with the number of the answer; the last is the last answer's end, or a failure.
 pub(crate) enum Said {
-    Piece(Piece),
-    End(End),
+    Piece(usize, Piece),
+    End(usize, End),
     Failed(ApiError),
 }
 
 impl Job {
-    /// `continue_ids` are read after the prompt as the beginning of the answer; `room` is what the context still holds
-    /// after both.
-    pub fn new(
-        live: LiveModel,
-        prompt: Vec<u32>,
-        continue_ids: Vec<u32>,
-        room: usize,
-        settings: &Settings,
-    ) -> Self {
+    /// `room` is what the context still holds after the prompt.
+    pub fn new(live: Held, prompt: Prompt, room: usize, settings: &Settings) -> Self {
         let options = Options {
             max_tokens: settings.max_tokens.unwrap_or(room).min(room),
             sampling: settings.sampling.clone(),
             stop: settings.stop.clone(),
             alternatives: settings.logprobs.unwrap_or(0),
-            continue_ids,
+            continue_ids: prompt.begun,
             ..Options::default()
         };
-        Self { live, prompt, options }
+        Self {
+            live,
+            n: settings.n,
+            reader: prompt.reader,
+            format: prompt.format,
+            prompt: prompt.ids,
+            stop_ids: prompt.stop_ids,
+            options,
+        }
     }
 
     /// Tokens that are read before the first is written.
@@ -56,24 +66,41 @@ impl Job {
         self.prompt.len() + self.options.continue_ids.len()
     }
 
-    /// Starts the thread, which keeps the turn until it ends. It ends soon after the receiver is dropped.
-    pub fn start(self, turn: OwnedSemaphorePermit) -> UnboundedReceiver<Said> {
+    /// Starts the thread, which keeps the turn and the model until it ends. It ends soon after the receiver is dropped.
+    pub fn start(
+        self,
+        turn: OwnedSemaphorePermit,
+        metrics: Arc<Metrics>,
+        tally: Arc<Tally>,
+    ) -> UnboundedReceiver<Said> {
         // Not bounded: a client that reads slowly must not keep the turn, and an answer is no longer than a context.
         let (sender, receiver) = unbounded_channel();
         tokio::task::spawn_blocking(move || {
             let model = self.live.local();
-            let reply = model.complete_ids(self.prompt, &self.options, &mut |piece| match sender
-                .send(Said::Piece(piece.clone()))
-            {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            });
+            for choice in 0..self.n {
+                let mut options = self.options.clone();
+                options.sampling.seed = options.sampling.seed.wrapping_add(choice as u64);
+                let mut clock = Clock::start(&metrics, &tally, self.prompt_tokens());
+                let reply = model.answer_ids(self.prompt.clone(), &self.stop_ids, &options, &mut |piece| {
+                    if piece.token.is_some() {
+                        clock.token();
+                    }
+                    match sender.send(Said::Piece(choice, piece.clone())) {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(_) => ControlFlow::Break(()),
+                    }
+                });
+                let said = match reply {
+                    Ok(reply) => Said::End(choice, End { ending: reply.ending, tokens: reply.ids.len() }),
+                    Err(error) => Said::Failed(error.into()),
+                };
+                // A client that left hears nothing of it.
+                let failed = matches!(said, Said::Failed(_));
+                if sender.send(said).is_err() || failed {
+                    break;
+                }
+            }
             drop(turn);
-            // A client that left hears nothing of it.
-            let _ = sender.send(match reply {
-                Ok(reply) => Said::End(End { ending: reply.ending, tokens: reply.ids.len() }),
-                Err(error) => Said::Failed(error.into()),
-            });
         });
         receiver
     }

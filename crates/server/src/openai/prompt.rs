@@ -1,22 +1,154 @@
 //! The ids that the model reads: of a conversation, or of a text.
 
+use super::hermes;
+use super::messages::messages;
+use super::reader::Reader;
+use super::tools::Tools;
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
-use shuyuan_text::{ChatTemplate, END_OF_TEXT, Message, Rendering, Role};
+use shuyuan_text::{CallFormat, ChatTemplate, END_OF_TEXT, Json, Message, Rendering, Role};
 
-/// The conversation up to where the model answers.
-pub(crate) fn chat(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
-    let messages = messages(fields)?;
-    let template = ChatTemplate::new(&live.tokenizer)
-        .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
-    template.render(&messages, &Rendering::answer()).map_err(|error| ApiError::field("messages", error))
+/// What is read before the first token is written.
+pub(crate) struct Prompt {
+    pub ids: Vec<u32>,
+    /// With what the answer begins already.
+    pub begun: Vec<u32>,
+    /// Ids that end the answer, besides those of the model and the tokenizer.
+    pub stop_ids: Vec<u32>,
+    /// Takes the answer apart.
+    pub reader: Reader,
+    /// In whose form calls are written.
+    pub format: CallFormat,
 }
 
-/// `continue_ids`: the beginning of the answer, which is not said again.
-pub(crate) fn continued(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
-    Ok(fields.ids("continue_ids", live.model.config().vocab_size)?.unwrap_or_default())
+/// A conversation as one of the APIs asks for it.
+pub(crate) struct Conversation {
+    pub messages: Vec<Message>,
+    pub tools: Tools,
+    pub enable_thinking: Option<bool>,
+    /// What else a template asks for, by name.
+    pub options: Vec<(String, Json)>,
+}
+
+impl Conversation {
+    /// Of a chat request.
+    pub fn read(fields: &Fields) -> Result<Self> {
+        let (mut enable_thinking, mut options) = (None, Vec::new());
+        if let Some(effort) = fields.text("reasoning_effort")? {
+            enable_thinking = thinks_at(effort);
+            options.push(("reasoning_effort".to_string(), Json::String(effort.into())));
+        }
+        let expected = "an object";
+        match fields.ordered("chat_template_kwargs")? {
+            None => {}
+            Some(Json::Object(all)) => {
+                for (name, value) in all {
+                    match (name.as_str(), value) {
+                        ("enable_thinking", Json::Bool(think)) => enable_thinking = Some(think),
+                        ("enable_thinking", _) => {
+                            return Err(ApiError::field(
+                                "chat_template_kwargs.enable_thinking",
+                                "expected true or false",
+                            ));
+                        }
+                        ("messages" | "tools" | "add_generation_prompt" | "documents", _) => {
+                            return Err(ApiError::field(
+                                "chat_template_kwargs",
+                                format_args!("{name} is not to be set from here"),
+                            ));
+                        }
+                        (_, value) => options.push((name, value)),
+                    }
+                }
+            }
+            Some(_) => {
+                let found = fields.get("chat_template_kwargs").unwrap_or(&Value::Null);
+                return Err(wrong("chat_template_kwargs", expected, found));
+            }
+        }
+        Ok(Self { messages: messages(fields)?, tools: Tools::read(fields)?, enable_thinking, options })
+    }
+
+    /// The conversation up to where the model answers. `field` holds the messages, for errors.
+    pub fn prompt(self, live: &LiveModel, field: &str) -> Result<Prompt> {
+        let template = ChatTemplate::new(&live.tokenizer)
+            .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
+        let taught = Taught::by(live, self.tools.shown());
+        let calls = self.messages.iter().any(|m| m.role == Role::Tool || !m.tool_calls.is_empty());
+        let (messages, tools) = match taught.tools {
+            false if calls || !self.tools.shown().is_empty() => {
+                (hermes::described(&self.messages, self.tools.shown()), Vec::new())
+            }
+            _ => (self.messages, self.tools.shown().to_vec()),
+        };
+        let rendering = Rendering {
+            tools,
+            enable_thinking: self.enable_thinking,
+            options: self.options,
+            ..Rendering::answer()
+        };
+        let refused = |error| ApiError::field(field, error);
+        let ids = template.render(&messages, &rendering).map_err(refused)?;
+        let thinks = match taught.thinking {
+            false => None,
+            true => Some(
+                template.render_text(&messages, &rendering).map_err(refused)?.trim_end().ends_with("<think>"),
+            ),
+        };
+        let mut reader = Reader::new(taught.format, self.tools.names(), self.tools.parallel, thinks);
+        let mut begun = Vec::new();
+        if let Some(beginning) = self.tools.beginning(taught.format) {
+            // A call is no thought.
+            let end = if thinks == Some(true) { "\n</think>\n\n" } else { "" };
+            let text = [end, &beginning].concat();
+            begun = live.tokenizer.encode_with_specials(&text);
+            reader.push(&text);
+        }
+        Ok(Prompt { ids, begun, stop_ids: template.stop_ids().to_vec(), reader, format: taught.format })
+    }
+}
+
+/// Whether a model thinks at this effort; none: as it likes.
+pub(crate) fn thinks_at(effort: &str) -> Option<bool> {
+    (effort == "none").then_some(false)
+}
+
+/// What a model's template has of tools and thinking.
+struct Taught {
+    /// It writes tools and calls itself, in a form that is read here.
+    tools: bool,
+    format: CallFormat,
+    thinking: bool,
+}
+
+impl Taught {
+    fn by(live: &LiveModel, tools: &[Json]) -> Self {
+        let roles = live.tokenizer.roles();
+        let chat = roles.chat_template.as_deref().unwrap_or_default();
+        let jinja = roles.tool_template.as_deref().filter(|_| !tools.is_empty()).unwrap_or(chat);
+        let format = CallFormat::of_template(jinja);
+        let knows = jinja.contains("tools") && format != CallFormat::None;
+        let thinking = jinja.contains("<think>") || jinja.contains("</think>");
+        Self { tools: knows, format: if knows { format } else { CallFormat::Hermes }, thinking }
+    }
+}
+
+/// `continue_ids`: the beginning of the answer, which is not said again. It takes the place of a beginning of ours.
+pub(crate) fn goes_on(prompt: &mut Prompt, fields: &Fields, live: &LiveModel) -> Result<()> {
+    if let Some(ids) = fields.ids("continue_ids", live.model.config().vocab_size)? {
+        prompt.reader.push(&live.tokenizer.decode(&ids));
+        prompt.begun = ids;
+    }
+    Ok(())
+}
+
+/// `prompt` as text or ids, or `prompt_ids`.
+pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Prompt> {
+    let ids = completion_ids(fields, live)?;
+    let stop_ids = live.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
+    Ok(Prompt { ids, begun: Vec::new(), stop_ids, reader: Reader::plain(), format: CallFormat::None })
 }
 
 /// A text after what the model wants before one.
@@ -24,8 +156,7 @@ fn begun(live: &LiveModel, text: &str) -> Vec<u32> {
     [live.tokenizer.prefix(), &live.tokenizer.encode(text)].concat()
 }
 
-/// `prompt` as text or ids, or `prompt_ids`.
-pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
+fn completion_ids(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> {
     let vocab = live.model.config().vocab_size;
     if let Some(ids) = fields.ids("prompt_ids", vocab)? {
         return some(ids, "prompt_ids");
@@ -54,41 +185,4 @@ pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Vec<u32>> 
 
 fn some(ids: Vec<u32>, name: &str) -> Result<Vec<u32>> {
     if ids.is_empty() { Err(ApiError::field(name, "is empty: give at least one token")) } else { Ok(ids) }
-}
-
-fn messages(fields: &Fields) -> Result<Vec<Message>> {
-    let expected = "a list of at least one {role, content}";
-    match fields.need("messages", fields.get("messages"))? {
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().enumerate().map(|(at, item)| message(at, item)).collect()
-        }
-        other => Err(wrong("messages", expected, other)),
-    }
-}
-
-fn message(at: usize, item: &Value) -> Result<Message> {
-    let name = |field: &str| format!("messages[{at}].{field}");
-    let null = Value::Null;
-    let role = item.get("role").unwrap_or(&null);
-    let role = match role.as_str() {
-        Some("system" | "developer") => Role::System,
-        Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
-        _ => return Err(wrong(&name("role"), "system, user or assistant", role)),
-    };
-    let content = match item.get("content").unwrap_or(&null) {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => {
-            let text = |part: &Value| match part.get("type").and_then(Value::as_str) {
-                Some("text") => part.get("text")?.as_str().map(str::to_string),
-                _ => None,
-            };
-            let texts = parts
-                .iter()
-                .map(|part| text(part).ok_or_else(|| wrong(&name("content"), "parts of type text", part)));
-            texts.collect::<Result<Vec<_>>>()?.concat()
-        }
-        other => return Err(wrong(&name("content"), "a text", other)),
-    };
-    Ok(Message::new(role, content))
 }

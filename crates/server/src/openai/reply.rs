@@ -1,163 +1,143 @@
-//! What is said, in OpenAI's JSON.
+//! Chat and completions in OpenAI's JSON.
 
-use super::job::{End, Job};
-use super::settings::Settings;
+use super::Kind;
+use super::job::End;
+use super::reader::Part;
+use super::writer::{About, Frame, Reading, Writer, reason};
+use crate::error::ApiError;
 use serde_json::{Map, Value, json};
-use shuyuan_chain::{Ending, Piece};
+use shuyuan_chain::Piece;
 use shuyuan_engine::Token;
-use shuyuan_text::Tokenizer;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use shuyuan_text::ToolCall;
 
-/// Which of the two routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Chat,
-    Completion,
-}
-
-/// Writes the answer to one request.
+/// Writes the answers to one request.
 pub(crate) struct Reply {
     kind: Kind,
-    id: String,
-    created: u64,
-    model: String,
-    tokenizer: Arc<Tokenizer>,
-    logprobs: Option<usize>,
-    prompt_tokens: usize,
-    include_usage: bool,
-    /// Characters said so far, for `text_offset`.
+    about: About,
+    choices: Vec<Choice>,
+    completion_tokens: usize,
+}
+
+/// One of the answers so far.
+struct Choice {
+    reading: Reading,
+    words: String,
+    thought: String,
+    calls: Vec<ToolCall>,
+    tokens: Vec<Token>,
+    /// Characters told so far, for `text_offset`.
     offset: usize,
+    finish: Option<&'static str>,
 }
 
 /// What a log probability of nothing is written as: JSON has no infinity.
 const NEVER: f32 = -9999.0;
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
 impl Reply {
-    pub fn new(kind: Kind, job: &Job, settings: &Settings) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let prefix = match kind {
-            Kind::Chat => "chatcmpl",
-            Kind::Completion => "cmpl",
-        };
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self {
-            kind,
-            id: format!("{prefix}-{:x}{count:04x}", now.as_micros()),
-            created: now.as_secs(),
-            model: job.live.name.clone(),
-            tokenizer: job.live.tokenizer.clone(),
-            logprobs: settings.logprobs,
-            prompt_tokens: job.prompt_tokens(),
-            include_usage: settings.include_usage,
+    pub fn new(kind: Kind, about: About, n: usize) -> Self {
+        let choice = || Choice {
+            reading: about.reading(),
+            words: String::new(),
+            thought: String::new(),
+            calls: Vec::new(),
+            tokens: Vec::new(),
             offset: 0,
-        }
-    }
-
-    /// The whole answer.
-    pub fn whole(&mut self, pieces: Vec<Piece>, end: End) -> Value {
-        let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
-        let tokens: Vec<Token> = pieces.into_iter().filter_map(|piece| piece.token).collect();
-        let logprobs = self.told(&text, &tokens);
-        let mut choice = json!({ "index": 0, "logprobs": logprobs, "finish_reason": reason(&end) });
-        let object = match self.kind {
-            Kind::Chat => {
-                choice["message"] = json!({ "role": "assistant", "content": text, "refusal": null });
-                "chat.completion"
-            }
-            Kind::Completion => {
-                choice["text"] = text.into();
-                "text_completion"
-            }
+            finish: None,
         };
-        let mut body = self.body(object, json!([choice]));
-        body["usage"] = self.usage(&end);
-        body
+        Self { kind, choices: (0..n).map(|_| choice()).collect(), about, completion_tokens: 0 }
     }
 
-    /// The chunk that opens a stream.
-    pub fn opening(&mut self) -> Option<String> {
-        let delta = json!({ "role": "assistant", "content": "" });
-        (self.kind == Kind::Chat).then(|| self.event(json!({ "delta": delta, "finish_reason": null })))
-    }
-
-    /// The chunk of a piece; none if there is nothing to tell.
-    pub fn chunk(&mut self, piece: Piece) -> Option<String> {
-        if piece.text.is_empty() && (self.logprobs.is_none() || piece.token.is_none()) {
-            return None;
+    /// Keeps what an answer says, and tells it.
+    fn tell(&mut self, index: usize, parts: Vec<Part>, token: Option<Token>, thinks: bool) -> Vec<Frame> {
+        let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
+        let (mut delta, mut text) = (Map::new(), String::new());
+        for part in parts {
+            match part {
+                Part::Thought(more) => {
+                    choice.thought += &more;
+                    delta.insert("reasoning_content".into(), more.into());
+                }
+                Part::Words(more) => {
+                    choice.words += &more;
+                    text += &more;
+                }
+                Part::Calls(calls) => {
+                    let told = calls.iter().enumerate().map(|(index, call)| {
+                        let mut told = call_json(call);
+                        told["index"] = index.into();
+                        told
+                    });
+                    delta.insert("tool_calls".into(), told.collect());
+                    choice.calls = calls;
+                }
+            }
         }
-        let told = self.told(&piece.text, piece.token.as_slice());
-        let mut choice = json!({ "logprobs": told, "finish_reason": null });
+        let token = token.filter(|_| self.about.settings.logprobs.is_some());
+        if delta.is_empty() && text.is_empty() && token.is_none() {
+            return Vec::new();
+        }
+        let offset = choice.offset;
+        choice.offset += text.chars().count();
+        choice.tokens.extend(token.clone());
+        if delta.is_empty() && text.is_empty() && thinks {
+            delta.insert("reasoning_content".into(), "".into());
+        }
+        if !text.is_empty() || delta.is_empty() {
+            delta.insert("content".into(), text.clone().into());
+        }
+        let mut told = json!({ "logprobs": self.told(offset, token.as_slice()), "finish_reason": null });
         match self.kind {
-            Kind::Chat => choice["delta"] = json!({ "content": piece.text }),
-            Kind::Completion => choice["text"] = piece.text.into(),
+            Kind::Completion => told["text"] = text.into(),
+            _ => told["delta"] = delta.into(),
         }
-        Some(self.event(choice))
+        vec![self.frame(index, told)]
     }
 
-    /// The chunks that close a stream.
-    pub fn closing(&mut self, end: &End) -> Vec<String> {
-        let mut choice = json!({ "logprobs": null, "finish_reason": reason(end) });
-        match self.kind {
-            Kind::Chat => choice["delta"] = json!({}),
-            Kind::Completion => choice["text"] = "".into(),
+    fn frame(&self, index: usize, mut choice: Value) -> Frame {
+        choice["index"] = index.into();
+        let mut body = self.body(self.chunk_object(), json!([choice]));
+        if self.about.settings.include_usage {
+            body["usage"] = Value::Null;
         }
-        let mut chunks = vec![self.event(choice)];
-        if self.include_usage {
-            let mut body = self.body(self.chunk_object(), json!([]));
-            body["usage"] = self.usage(end);
-            chunks.push(body.to_string());
-        }
-        chunks.push("[DONE]".into());
-        chunks
+        Frame { event: None, data: body.to_string() }
     }
 
     fn chunk_object(&self) -> &'static str {
         match self.kind {
-            Kind::Chat => "chat.completion.chunk",
             Kind::Completion => "text_completion",
+            _ => "chat.completion.chunk",
         }
-    }
-
-    fn event(&self, mut choice: Value) -> String {
-        choice["index"] = 0.into();
-        let mut body = self.body(self.chunk_object(), json!([choice]));
-        if self.include_usage {
-            body["usage"] = Value::Null;
-        }
-        body.to_string()
     }
 
     fn body(&self, object: &str, choices: Value) -> Value {
         json!({
-            "id": self.id,
+            "id": self.about.id,
             "object": object,
-            "created": self.created,
-            "model": self.model,
+            "created": self.about.created,
+            "model": self.about.model,
             "choices": choices,
         })
     }
 
-    fn usage(&self, end: &End) -> Value {
+    fn usage(&self) -> Value {
+        let prompt = self.about.prompt_tokens;
+        let reasoning: usize = self.choices.iter().map(|choice| choice.reading.reasoning_tokens).sum();
         json!({
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": end.tokens,
-            "total_tokens": self.prompt_tokens + end.tokens,
+            "prompt_tokens": prompt,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": prompt + self.completion_tokens,
+            "prompt_tokens_details": { "cached_tokens": 0 },
+            "completion_tokens_details": { "reasoning_tokens": reasoning },
         })
     }
 
-    /// The probabilities of some text's tokens; for completions in their old form, too.
-    fn told(&mut self, text: &str, tokens: &[Token]) -> Value {
-        let offset = self.offset;
-        self.offset += text.chars().count();
-        if self.logprobs.is_none() {
+    /// The probabilities of some tokens; for completions in their old form, too.
+    fn told(&self, offset: usize, tokens: &[Token]) -> Value {
+        if self.about.settings.logprobs.is_none() {
             return Value::Null;
         }
         let content: Vec<Value> = tokens.iter().map(|token| self.token(token)).collect();
-        if self.kind == Kind::Chat {
+        if self.kind != Kind::Completion {
             return json!({ "content": content, "refusal": null });
         }
         let (mut texts, mut logprobs, mut top, mut offsets) =
@@ -195,22 +175,98 @@ impl Reply {
     }
 
     fn alternative(&self, id: u32, logprob: f32) -> Value {
-        let bytes = self.tokenizer.token_bytes(id);
+        let bytes = self.about.tokenizer.token_bytes(id);
         json!({ "token": self.text(id), "logprob": finite(logprob), "bytes": bytes, "id": id })
     }
 
     fn text(&self, id: u32) -> String {
-        self.tokenizer.show_token(id).text
+        self.about.tokenizer.show_token(id).text
     }
+}
+
+impl Writer for Reply {
+    fn opening(&mut self) -> Vec<Frame> {
+        let role = json!({ "delta": { "role": "assistant", "content": "" }, "finish_reason": null });
+        match self.kind {
+            Kind::Completion => Vec::new(),
+            _ => (0..self.choices.len()).map(|index| self.frame(index, role.clone())).collect(),
+        }
+    }
+
+    fn piece(&mut self, index: usize, piece: Piece) -> Vec<Frame> {
+        let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
+        let (parts, thinks) = choice.reading.piece(&piece);
+        self.tell(index, parts, piece.token, thinks)
+    }
+
+    fn end(&mut self, index: usize, end: End) -> Vec<Frame> {
+        let Some(choice) = self.choices.get_mut(index) else { return Vec::new() };
+        let parts = choice.reading.finish();
+        let mut frames = self.tell(index, parts, None, false);
+        self.completion_tokens += end.tokens;
+        let finish = reason(end, !self.choices[index].calls.is_empty());
+        self.choices[index].finish = Some(finish);
+        let mut choice = json!({ "logprobs": null, "finish_reason": finish });
+        match self.kind {
+            Kind::Completion => choice["text"] = "".into(),
+            _ => choice["delta"] = json!({}),
+        }
+        frames.push(self.frame(index, choice));
+        frames
+    }
+
+    fn closing(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        if self.about.settings.include_usage {
+            let mut body = self.body(self.chunk_object(), json!([]));
+            body["usage"] = self.usage();
+            frames.push(Frame { event: None, data: body.to_string() });
+        }
+        frames.push(Frame { event: None, data: "[DONE]".into() });
+        frames
+    }
+
+    fn failed(&mut self, error: &ApiError) -> Vec<Frame> {
+        vec![Frame { event: None, data: error.body().to_string() }]
+    }
+
+    fn whole(&mut self) -> Value {
+        let choices = self.choices.iter().enumerate().map(|(index, choice)| {
+            let logprobs = self.told(0, &choice.tokens);
+            let mut told = json!({ "index": index, "logprobs": logprobs, "finish_reason": choice.finish });
+            if self.kind == Kind::Completion {
+                told["text"] = choice.words.as_str().into();
+                return told;
+            }
+            let mut message = json!({ "role": "assistant", "content": choice.words, "refusal": null });
+            if !choice.thought.is_empty() {
+                message["reasoning_content"] = choice.thought.as_str().into();
+            }
+            if !choice.calls.is_empty() {
+                if choice.words.is_empty() {
+                    message["content"] = Value::Null;
+                }
+                message["tool_calls"] = choice.calls.iter().map(call_json).collect();
+            }
+            told["message"] = message;
+            told
+        });
+        let choices: Value = choices.collect();
+        let object = if self.kind == Kind::Completion { "text_completion" } else { "chat.completion" };
+        let mut body = self.body(object, choices);
+        body["usage"] = self.usage();
+        body
+    }
+}
+
+fn call_json(call: &ToolCall) -> Value {
+    json!({
+        "id": call.id,
+        "type": "function",
+        "function": { "name": call.function.name, "arguments": call.function.arguments },
+    })
 }
 
 fn finite(logprob: f32) -> f32 {
     if logprob.is_finite() { logprob } else { NEVER }
-}
-
-fn reason(end: &End) -> &'static str {
-    match end.ending {
-        Ending::Length => "length",
-        Ending::Stop | Ending::Cancelled => "stop",
-    }
 }

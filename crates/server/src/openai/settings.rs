@@ -1,6 +1,6 @@
 //! How to generate: the numbers of a request, checked.
 
-use super::reply::Kind;
+use super::Kind;
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use shuyuan_model::DecoderConfig;
 pub(crate) struct Settings {
     pub max_tokens: Option<usize>,
     pub sampling: Sampling,
+    /// How many answers.
+    pub n: usize,
     pub stop: Vec<String>,
     pub stream: bool,
     pub include_usage: bool,
@@ -20,6 +22,8 @@ pub(crate) struct Settings {
 }
 
 const ALTERNATIVES: i64 = 20;
+/// The most answers to one request, which come one after another.
+const ANSWERS: i64 = 16;
 const STOPS: usize = 16;
 const STOP_BYTES: usize = 500;
 /// What OpenAI's completions take when nothing is said.
@@ -31,9 +35,10 @@ impl Settings {
         let context = config.max_position_embeddings as i64;
         let tokens =
             |name| fields.integer(name, 1..=context).map(|tokens| tokens.map(|tokens| tokens as usize));
-        let max_tokens = match (tokens("max_completion_tokens")?, tokens("max_tokens")?) {
-            (Some(tokens), _) | (None, Some(tokens)) => Some(tokens),
-            (None, None) => (kind == Kind::Completion).then_some(COMPLETION_TOKENS),
+        let max_tokens = match kind {
+            Kind::Chat => tokens("max_completion_tokens")?.or(tokens("max_tokens")?),
+            Kind::Completion => tokens("max_tokens")?.or(Some(COMPLETION_TOKENS)),
+            Kind::Response => tokens("max_output_tokens")?,
         };
         let number = |name, range, otherwise| {
             fields.number(name, range).map(|found| found.unwrap_or(otherwise) as f32)
@@ -53,6 +58,9 @@ impl Settings {
                 },
                 ..Sampling::default()
             },
+            // The responses API knows one answer only.
+            n: fields.integer("n", 1..=if kind == Kind::Response { 1 } else { ANSWERS })?.unwrap_or(1)
+                as usize,
             stop: stops(fields)?,
             stream: fields.flag("stream")?,
             include_usage: include_usage(fields)?,
@@ -67,15 +75,17 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     for name in ["presence_penalty", "frequency_penalty"] {
         fields.unsupported(name, &zero)?;
     }
-    for name in ["n", "best_of"] {
-        fields
-            .unsupported(name, &one)
-            .map_err(|_| wrong(name, "1: one answer at a time", fields.get(name).unwrap_or(&Value::Null)))?;
-    }
+    fields.unsupported("best_of", &one)?;
     fields.unsupported("logit_bias", &[json!({})])?;
     fields.unsupported("response_format", &[json!({ "type": "text" })])?;
-    fields.unsupported("tools", &[json!([])])?;
-    fields.unsupported("functions", &[json!([])])?;
+    for name in ["functions", "function_call"] {
+        fields.unsupported(name, &[json!([])]).map_err(|error| ApiError {
+            message: format!("{name}: an older name, not supported here; use tools and tool_choice"),
+            ..error
+        })?;
+    }
+    fields.unsupported("modalities", &[json!(["text"])])?;
+    fields.unsupported("audio", &[])?;
     fields.unsupported("suffix", &[json!("")])?;
     fields.unsupported("echo", &[json!(false)])
 }

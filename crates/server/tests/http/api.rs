@@ -30,8 +30,8 @@ fn every_refusal_has_openais_shape_and_names_the_field() {
             "/v1/chat/completions",
             chat(json!({ "messages": [{ "role": "tool" }] })),
             400,
-            "messages[0].role",
-            "tool",
+            "messages[0].content",
+            "null",
         ),
         (
             "/v1/chat/completions",
@@ -57,7 +57,7 @@ fn every_refusal_has_openais_shape_and_names_the_field() {
         ("/v1/chat/completions", chat(json!({ "min_p": 2 })), 400, "min_p", "2"),
         ("/v1/chat/completions", chat(json!({ "repetition_penalty": 0 })), 400, "repetition_penalty", "0"),
         ("/v1/chat/completions", chat(json!({ "seed": 1.5 })), 400, "seed", "1.5"),
-        ("/v1/chat/completions", chat(json!({ "n": 3 })), 400, "n", "one answer"),
+        ("/v1/chat/completions", chat(json!({ "n": 17 })), 400, "n", "from 1 to 16"),
         ("/v1/chat/completions", chat(json!({ "stop": [""] })), 400, "stop", "1 to 500 bytes"),
         ("/v1/chat/completions", chat(json!({ "stop": 3 })), 400, "stop", "3"),
         ("/v1/chat/completions", chat(json!({ "stream": "yes" })), 400, "stream", "true or false"),
@@ -69,7 +69,40 @@ fn every_refusal_has_openais_shape_and_names_the_field() {
             "top_logprobs",
             "21",
         ),
-        ("/v1/chat/completions", chat(json!({ "tools": [{}] })), 400, "tools", "not supported"),
+        ("/v1/chat/completions", chat(json!({ "tools": [{}] })), 400, "tools[0].type", "found nothing"),
+        ("/v1/chat/completions", chat(json!({ "tools": "all" })), 400, "tools", "a list"),
+        (
+            "/v1/chat/completions",
+            chat(json!({ "tool_choice": "required" })),
+            400,
+            "tool_choice",
+            "needs tools",
+        ),
+        ("/v1/chat/completions", chat(json!({ "tool_choice": "maybe" })), 400, "tool_choice", "maybe"),
+        (
+            "/v1/chat/completions",
+            chat(json!({ "messages": [{ "role": "tool", "content": "4" }] })),
+            400,
+            "messages[0].tool_call_id",
+            "missing",
+        ),
+        ("/v1/chat/completions", chat(json!({ "functions": [{}] })), 400, "functions", "tools"),
+        ("/v1/responses", json!({ "model": "tiny" }), 400, "input", "missing"),
+        ("/v1/responses", json!({ "model": "tiny", "input": long }), 400, "", "context holds 64"),
+        (
+            "/v1/responses",
+            json!({ "model": "tiny", "input": "a", "previous_response_id": "resp_1" }),
+            400,
+            "previous_response_id",
+            "no response is kept",
+        ),
+        (
+            "/v1/responses",
+            json!({ "model": "tiny", "input": "a", "max_output_tokens": 0 }),
+            400,
+            "max_output_tokens",
+            "found 0",
+        ),
         ("/v1/chat/completions", chat(json!({ "continue_ids": [100_000] })), 400, "continue_ids", "100000"),
         ("/v1/completions", json!({ "model": "tiny" }), 400, "prompt", "missing"),
         ("/v1/completions", json!({ "model": "tiny", "prompt": ["a", "b"] }), 400, "prompt", "one at a time"),
@@ -139,7 +172,11 @@ fn a_prompt_past_the_context_is_refused_with_both_lengths() {
     let ids = vec![40; 63];
     let answer =
         post(&world, "/v1/completions", json!({ "model": "tiny", "prompt": ids, "max_tokens": 9 })).json();
-    assert_eq!(answer["usage"], json!({ "prompt_tokens": 63, "completion_tokens": 1, "total_tokens": 64 }));
+    let usage = json!({
+        "prompt_tokens": 63, "completion_tokens": 1, "total_tokens": 64,
+        "prompt_tokens_details": { "cached_tokens": 0 }, "completion_tokens_details": { "reasoning_tokens": 0 },
+    });
+    assert_eq!(answer["usage"], usage);
     assert_eq!(answer["choices"][0]["finish_reason"], "length");
 }
 
@@ -319,7 +356,8 @@ fn a_run_that_looks_wrong_says_why() {
 #[test]
 fn an_empty_home_says_what_is_missing() {
     let world = start(None, None);
-    assert_eq!(get(&world, "/health").json(), json!({ "status": "loading", "ready": false }));
+    assert_eq!(get(&world, "/health").json()["status"], "ok");
+    assert_eq!(get(&world, "/health/ready").status, 503);
     assert_eq!(get(&world, "/v1/models").json()["data"], json!([]));
     for answer in [
         post(&world, "/v1/chat/completions", chat(json!({}))),

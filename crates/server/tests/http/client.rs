@@ -18,7 +18,7 @@ fn the_python_client_works() {
         println!("skipped {message}");
         return;
     }
-    let world = start(Some("secret"), Some(tiny(512)));
+    let world = start(Some("secret"), Some(tiny(2048)));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openai_client.py");
     let url = format!("{}v1", world.server.url());
     let output = Command::new(python).args([script, &url, "secret", "tiny"]).output().unwrap();

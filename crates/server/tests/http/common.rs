@@ -31,7 +31,12 @@ pub fn tokenizer() -> Tokenizer {
 /// answer is long.
 pub fn tiny(context: usize) -> LiveModel {
     let tokenizer = tokenizer();
-    let config = Config {
+    let model = Qwen3ForCausalLM::init(&config(&tokenizer, context), 7, &shuyuan_tensor::cpu()).unwrap();
+    LiveModel { name: "tiny".into(), model: Arc::new(Decoder::of(&model)), tokenizer: Arc::new(tokenizer) }
+}
+
+fn config(tokenizer: &Tokenizer, context: usize) -> Config {
+    Config {
         vocab_size: tokenizer.vocab_size(),
         hidden_size: 16,
         intermediate_size: 32,
@@ -44,19 +49,38 @@ pub fn tiny(context: usize) -> LiveModel {
         rms_norm_eps: 1e-6,
         tie_word_embeddings: true,
         eos_token_id: None,
-    };
-    let model = Qwen3ForCausalLM::init(&config, 7, &shuyuan_tensor::cpu()).unwrap();
-    LiveModel { name: "tiny".into(), model: Arc::new(Decoder::of(&model)), tokenizer: Arc::new(tokenizer) }
+    }
+}
+
+/// The tiny model with a chat template of its own.
+pub fn tiny_with_template(context: usize, jinja: &str) -> LiveModel {
+    let dir = tempfile::tempdir().unwrap();
+    let live = tiny(context);
+    live.tokenizer.save(dir.path()).unwrap();
+    std::fs::write(dir.path().join("chat_template.jinja"), jinja).unwrap();
+    LiveModel { tokenizer: Arc::new(Tokenizer::load(dir.path()).unwrap()), ..live }
+}
+
+/// Writes a tiny model into a folder; another `seed`, other weights.
+pub fn write_model(dir: &std::path::Path, seed: u64) {
+    std::fs::create_dir_all(dir).unwrap();
+    let tokenizer = tokenizer();
+    tokenizer.save(dir).unwrap();
+    let model = Qwen3ForCausalLM::init(&config(&tokenizer, 128), seed, &shuyuan_tensor::cpu()).unwrap();
+    shuyuan_model::save(&model, dir).unwrap();
 }
 
 pub fn start(api_key: Option<&str>, model: Option<LiveModel>) -> World {
+    start_with(model, ServeOptions { api_key: api_key.map(str::to_string), ..ServeOptions::default() })
+}
+
+pub fn start_with(model: Option<LiveModel>, options: ServeOptions) -> World {
     let home = tempfile::tempdir().unwrap();
     let academy = Arc::new(Academy::new(Home::open(home.path()).unwrap(), Lang::En));
     if let Some(model) = model {
         academy.set_live(model);
     }
-    let options =
-        ServeOptions { port: Some(0), api_key: api_key.map(str::to_string), ..ServeOptions::default() };
+    let options = ServeOptions { port: Some(0), ..options };
     World { server: serve(academy.clone(), &options).unwrap(), academy, _home: home }
 }
 

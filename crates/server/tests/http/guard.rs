@@ -5,12 +5,13 @@ use shuyuan_academy::{Academy, Home, Lang};
 use shuyuan_server::{ServeOptions, serve};
 use std::sync::Arc;
 
-const ROUTES: [&str; 19] = [
-    "GET /health",
+const ROUTES: [&str; 20] = [
+    "GET /metrics",
     "GET /v1/models",
     "GET /v1/models/tiny",
     "POST /v1/chat/completions",
     "POST /v1/completions",
+    "POST /v1/responses",
     "GET /api/status",
     "GET /api/events",
     "POST /api/prompt",
@@ -73,7 +74,7 @@ fn without_a_key_only_this_machine() {
     let home = tempfile::tempdir().unwrap();
     let academy = Arc::new(Academy::new(Home::open(home.path()).unwrap(), Lang::En));
     for host in ["0.0.0.0", "192.168.0.1", "::"] {
-        let options = ServeOptions { host: host.parse().unwrap(), port: Some(0), api_key: None };
+        let options = ServeOptions { host: host.parse().unwrap(), port: Some(0), ..ServeOptions::default() };
         let error = serve(academy.clone(), &options).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("--api-key"), "{host}: {error}");
     }
@@ -81,7 +82,12 @@ fn without_a_key_only_this_machine() {
         let options = ServeOptions { port: Some(0), api_key: Some(key.into()), ..ServeOptions::default() };
         assert!(serve(academy.clone(), &options).is_err(), "{key:?}");
     }
-    let options = ServeOptions { host: [0, 0, 0, 0].into(), port: Some(0), api_key: Some("k".into()) };
+    let options = ServeOptions {
+        host: [0, 0, 0, 0].into(),
+        port: Some(0),
+        api_key: Some("k".into()),
+        ..ServeOptions::default()
+    };
     assert!(serve(academy, &options).is_ok());
 }
 

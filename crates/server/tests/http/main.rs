@@ -5,4 +5,8 @@ mod client;
 mod common;
 mod embeddings;
 mod guard;
+mod models;
+mod responses;
 mod teach;
+mod tools;
+mod watch;

@@ -1,55 +1,62 @@
 //! Which models there are, and their weights.
 
-use crate::app::Shared;
+mod pool;
+
+use crate::app::{App, Shared};
 use crate::error::{ApiError, Result};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+pub(crate) use pool::{Held, Pool, Size};
 use serde_json::{Value, json};
-use shuyuan_academy::{Academy, LiveEmbedder, LiveModel};
+use shuyuan_academy::{Academy, LiveEmbedder};
 use shuyuan_text::Tokenizer;
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The model in use beside the live one: the last that was asked for, with the age of its file.
-#[derive(Default)]
+/// The models beside the live one, and the tokenizer with the age of its file.
 pub(crate) struct Models {
-    other: Mutex<Option<(SystemTime, LiveModel)>>,
+    pub pool: Pool,
     tokenizer: Mutex<Option<(SystemTime, Arc<Tokenizer>)>>,
 }
 
 impl Models {
+    pub fn new(pool: Pool) -> Self {
+        Self { pool, tokenizer: Mutex::default() }
+    }
+
     /// The weights that `name` stands for: the live ones, or those in the home folder.
-    pub fn get(&self, academy: &Academy, name: &str) -> Result<LiveModel> {
+    pub fn get(&self, academy: &Academy, name: &str) -> Result<Held> {
         if let Some(live) = academy.live().filter(|live| live.name == name) {
-            return Ok(live);
+            return Ok(live.into());
         }
         if !academy.home.models().iter().any(|other| other == name) {
             return Err(unknown(academy, name));
         }
-        let folder = academy.home.model(name);
-        let changed = changed(&weights(&folder));
-        let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, model)) = other.as_ref()
-            && *then == changed
-            && model.name == name
-        {
-            return Ok(model.clone());
-        }
-        if LiveEmbedder::is_at(&folder) {
+        let path = academy.home.model(name);
+        if LiveEmbedder::is_at(&path) {
             let what = format!("{name:?} embeds texts, it does not generate: ask /v1/embeddings");
             return Err(ApiError::field("model", what));
         }
-        let model = LiveModel::load(&folder)?;
-        *other = Some((changed, model.clone()));
-        Ok(model)
+        self.pool.get(name, &path)
+    }
+
+    /// Each model in memory: the live one first, then the others by name.
+    pub fn loaded(&self, academy: &Academy) -> Vec<(String, Size)> {
+        let live = academy.live().map(|live| {
+            let context = live.model.config().max_position_embeddings;
+            (live.name, Size { bytes: live.model.bytes(), context })
+        });
+        let mut others = self.pool.sizes();
+        others.retain(|(name, _)| live.as_ref().is_none_or(|(live, _)| live != name));
+        live.into_iter().chain(others).collect()
     }
 
     /// The weights that the pages look into: the live ones, or else the first in the home folder that generate.
-    pub fn current(&self, academy: &Academy) -> Result<LiveModel> {
+    pub fn current(&self, academy: &Academy) -> Result<Held> {
         if let Some(live) = academy.live() {
-            return Ok(live);
+            return Ok(live.into());
         }
         let generates = |name: &String| !LiveEmbedder::is_at(&academy.home.model(name));
         match academy.home.models().into_iter().find(generates) {
@@ -130,21 +137,35 @@ pub(crate) fn unknown(academy: &Academy, name: &str) -> ApiError {
     ApiError { param: Some("model".into()), ..ApiError::missing(message).code("model_not_found") }
 }
 
-fn entry(academy: &Academy, name: &str) -> Value {
+/// A model in OpenAI's form; `loaded`, and `context_length` of one that is, are ours.
+fn entry(app: &App, name: &str) -> Value {
+    let academy = &app.academy;
     let created = changed(&weights(&academy.home.model(name)))
         .duration_since(UNIX_EPOCH)
         .map_or(0, |age| age.as_secs());
-    json!({ "id": name, "object": "model", "created": created, "owned_by": "shuyuan" })
+    let loaded =
+        app.models.loaded(academy).into_iter().find(|(other, _)| other == name).map(|(_, size)| size);
+    let mut entry = json!({
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": "shuyuan",
+        "loaded": loaded.is_some(),
+    });
+    if let Some(size) = loaded {
+        entry["context_length"] = size.context.into();
+    }
+    entry
 }
 
 pub(crate) async fn list(State(app): Shared) -> Json<Value> {
-    let data: Vec<_> = names(&app.academy).iter().map(|name| entry(&app.academy, name)).collect();
+    let data: Vec<_> = names(&app.academy).iter().map(|name| entry(&app, name)).collect();
     Json(json!({ "object": "list", "data": data }))
 }
 
 pub(crate) async fn one(State(app): Shared, Path(name): Path<String>) -> Result<Json<Value>> {
     match names(&app.academy).contains(&name) {
-        true => Ok(Json(entry(&app.academy, &name))),
+        true => Ok(Json(entry(&app, &name))),
         false => Err(unknown(&app.academy, &name)),
     }
 }

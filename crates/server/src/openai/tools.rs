@@ -1,0 +1,171 @@
+//! The functions that a model may call, as a request names them.
+
+use crate::error::{ApiError, Result};
+use crate::fields::{Fields, wrong};
+use serde_json::Value;
+use shuyuan_text::{CallFormat, Json};
+
+/// Whether the model is to call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// It is not even told of the tools.
+    None,
+    #[default]
+    Auto,
+    /// Its answer begins with a call, of whatever it likes.
+    Required,
+    /// Its answer begins with a call of this one.
+    Named(String),
+}
+
+/// The tools of one request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tools {
+    /// `{"type": "function", "function": {name, description, parameters}}`, with fields in the order they came.
+    list: Vec<Json>,
+    names: Vec<String>,
+    pub choice: Choice,
+    /// Whether one answer may hold several calls.
+    pub parallel: bool,
+}
+
+/// As in OpenAI's API.
+const MOST: usize = 128;
+const NAME_BYTES: usize = 64;
+
+impl Tools {
+    /// `tools`, `tool_choice` and `parallel_tool_calls`. In the responses API a function lies flat beside its type; both
+    /// forms are read.
+    pub fn read(fields: &Fields) -> Result<Self> {
+        let list = match fields.ordered("tools")? {
+            None => Vec::new(),
+            Some(Json::Array(list)) => list,
+            Some(_) => {
+                return Err(wrong(
+                    "tools",
+                    "a list of functions",
+                    fields.get("tools").unwrap_or(&Value::Null),
+                ));
+            }
+        };
+        if list.len() > MOST {
+            return Err(ApiError::field(
+                "tools",
+                format_args!("expected at most {MOST} tools, found {}", list.len()),
+            ));
+        }
+        let list: Vec<Json> =
+            list.iter().enumerate().map(|(at, tool)| function(at, tool)).collect::<Result<_>>()?;
+        let names: Vec<String> = list.iter().filter_map(name).map(str::to_string).collect();
+        if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            return Err(ApiError::field("tools", format_args!("there are two functions {:?}", twice.1)));
+        }
+        let choice = choice(fields, &names)?;
+        let parallel = match fields.get("parallel_tool_calls") {
+            None => true,
+            Some(_) => fields.flag("parallel_tool_calls")?,
+        };
+        Ok(Self { list, names, choice, parallel })
+    }
+
+    /// What the model is told of.
+    pub fn shown(&self) -> &[Json] {
+        if self.choice == Choice::None { &[] } else { &self.list }
+    }
+
+    /// The names of what it may call.
+    pub fn names(&self) -> &[String] {
+        if self.choice == Choice::None { &[] } else { &self.names }
+    }
+
+    /// How an answer begins that must call, in the form that the model writes calls in.
+    pub fn beginning(&self, format: CallFormat) -> Option<String> {
+        let (open, arguments) = match format {
+            CallFormat::None => return None,
+            CallFormat::Hermes => ("<tool_call>\n{\"name\": \"", "arguments"),
+            CallFormat::Llama3 => ("{\"name\": \"", "parameters"),
+            CallFormat::Mistral => ("[TOOL_CALLS] [{\"name\": \"", "arguments"),
+        };
+        let only = |names: &[String]| match names {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
+        match &self.choice {
+            Choice::None | Choice::Auto => None,
+            Choice::Named(name) => Some(format!("{open}{name}\", \"{arguments}\": ")),
+            Choice::Required => Some(match only(&self.names) {
+                Some(name) => format!("{open}{name}\", \"{arguments}\": "),
+                None => open.to_string(),
+            }),
+        }
+    }
+}
+
+/// A tool in the form of chat templates, checked.
+fn function(at: usize, tool: &Json) -> Result<Json> {
+    let here = |field: &str| format!("tools[{at}]{field}");
+    let refuse = |field: &str, expected: &str, found: Option<&Json>| {
+        let found = found
+            .map_or_else(|| "nothing".into(), |json| json.to_string().chars().take(60).collect::<String>());
+        ApiError::field(&here(field), format_args!("expected {expected}, found {found}"))
+    };
+    match tool.get("type") {
+        Some(Json::String(kind)) if kind == "function" => {}
+        other => return Err(refuse(".type", "\"function\": other kinds of tools are not there", other)),
+    }
+    let (inside, at_name) = match tool.get("function") {
+        Some(inside) => (inside.clone(), ".function.name"),
+        None => {
+            let Json::Object(fields) = tool else { return Err(refuse("", "an object", Some(tool))) };
+            (Json::Object(fields.iter().filter(|(name, _)| name != "type").cloned().collect()), ".name")
+        }
+    };
+    let Json::Object(fields) = &inside else { return Err(refuse(".function", "an object", Some(&inside))) };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match inside.get("name") {
+        Some(Json::String(name)) if (1..=NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) => {}
+        other => return Err(refuse(at_name, "1 to 64 letters, digits, _ or -", other)),
+    }
+    let parameters = inside.get("parameters");
+    if !matches!(parameters, None | Some(Json::Null | Json::Object(_))) {
+        return Err(refuse(&at_name.replace("name", "parameters"), "a JSON schema", parameters));
+    }
+    // `strict` is a wish about how the answer is generated, nothing that the model was taught to read.
+    let fields =
+        fields.iter().filter(|(name, value)| name != "strict" && *value != Json::Null).cloned().collect();
+    let text = |text: &str| Json::String(text.into());
+    Ok(Json::Object(vec![("type".into(), text("function")), ("function".into(), Json::Object(fields))]))
+}
+
+fn name(tool: &Json) -> Option<&str> {
+    tool.get("function")?.get("name")?.as_str()
+}
+
+fn choice(fields: &Fields, names: &[String]) -> Result<Choice> {
+    let expected = "none, auto, required or {\"type\": \"function\", \"function\": {\"name\": …}}";
+    let Some(value) = fields.get("tool_choice") else { return Ok(Choice::Auto) };
+    let found = match value {
+        Value::String(word) => match word.as_str() {
+            "none" => Choice::None,
+            "auto" => Choice::Auto,
+            "required" => Choice::Required,
+            _ => return Err(wrong("tool_choice", expected, value)),
+        },
+        Value::Object(_) if value["type"] == "function" => {
+            let name = value["function"]["name"].as_str().or_else(|| value["name"].as_str());
+            let Some(name) = name else { return Err(wrong("tool_choice", expected, value)) };
+            if !names.iter().any(|other| other == name) {
+                return Err(ApiError::field(
+                    "tool_choice",
+                    format_args!("the function {name:?} is not among tools ({})", names.join(", ")),
+                ));
+            }
+            Choice::Named(name.into())
+        }
+        _ => return Err(wrong("tool_choice", expected, value)),
+    };
+    if found == Choice::Required && names.is_empty() {
+        return Err(ApiError::field("tool_choice", "required needs tools beside it"));
+    }
+    Ok(found)
+}
