@@ -189,9 +189,8 @@ pub(crate) fn files(repo: &str, entries: &[Entry]) -> Result<Files> {
             bail!("{repo} has no {needed}: without it the model cannot be read here");
         }
     }
-    let tokenizer = |path: &str| {
-        path.starts_with("tokenizer") && path.ends_with(".json") && path.bytes().all(plain_byte)
-    };
+    let tokenizer =
+        |path: &str| path.starts_with("tokenizer") && path.ends_with(".json") && path.bytes().all(plain_byte);
     let mut small: Vec<Entry> = SMALL.iter().filter_map(|path| find(path)).collect();
     small.extend(entries.iter().filter(|entry| tokenizer(&entry.path)).cloned());
     small.extend(find(INDEX).filter(|_| weights.is_none()));
