@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let greedy = Request { sampling: Sampling::default(), ..request(1) };
-    let (plainly, ..) = rate(&engine, &[greedy.clone()]);
+    let (plainly, ..) = rate(&engine, std::slice::from_ref(&greedy));
     let guessing = Engine::new(model.clone());
     let (guessed, ..) = rate(&guessing, &[greedy]);
     let stats = guessing.stats();
