@@ -54,7 +54,9 @@ impl Source {
             bail!(what());
         }
         if split_gguf(&file) {
-            bail!("{file} is a part of a model in several GGUF files, which is not read here: choose a whole one");
+            bail!(
+                "{file} is a part of a model in several GGUF files, which is not read here: choose a whole one"
+            );
         }
         let revision = revision.unwrap_or("main");
         if revision.is_empty() || !revision.split('/').all(named) {
@@ -103,16 +105,14 @@ impl<'a> Hub<'a> {
     /// All files of the repository.
     pub(crate) fn listing(&self) -> Result<Vec<Entry>> {
         let Source { repo, revision, .. } = self.source;
-        let first = format!(
-            "{}/api/models/{repo}/tree/{}?recursive=true",
-            self.client.endpoint(),
-            encoded(revision)
-        );
+        let first =
+            format!("{}/api/models/{repo}/tree/{}?recursive=true", self.client.endpoint(), encoded(revision));
         let (mut entries, mut next) = (Vec::new(), Some(first));
         for _ in 0..PAGES {
             let Some(url) = next else { return Ok(entries) };
             let page = self.client.text(&url, LISTING, self.stop).map_err(|error| self.told(error, None))?;
-            entries.extend(listed(&page.text).with_context(|| format!("the list of files of {repo} ({url})"))?);
+            entries
+                .extend(listed(&page.text).with_context(|| format!("the list of files of {repo} ({url})"))?);
             next = page.next;
         }
         bail!("the list of files of {repo} does not end: more than {PAGES} pages")
@@ -149,7 +149,9 @@ fn listed(text: &str) -> Result<Vec<Entry>> {
         }
         let lfs = &entry["lfs"];
         let sha256 = lfs["oid"].as_str().map(|oid| oid.strip_prefix("sha256:").unwrap_or(oid).to_string());
-        if let Some(found) = sha256.as_deref().filter(|sha| sha.len() != 64 || !sha.bytes().all(|b| b.is_ascii_hexdigit())) {
+        if let Some(found) =
+            sha256.as_deref().filter(|sha| sha.len() != 64 || !sha.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
             bail!("{path}: expected a SHA-256 as lfs.oid, found {found:?}");
         }
         entries.push(Entry { path: path.into(), size: lfs["size"].as_u64().unwrap_or(size), sha256 });
@@ -171,9 +173,14 @@ pub(crate) fn files(repo: &str, entries: &[Entry]) -> Result<Files> {
     let find = |path: &str| entries.iter().find(|entry| entry.path == path).cloned();
     let weights = find(WEIGHTS);
     if weights.is_none() && find(INDEX).is_none() {
-        let ggufs: Vec<&str> = entries.iter().map(|entry| entry.path.as_str()).filter(|path| path.ends_with(".gguf")).collect();
+        let ggufs: Vec<&str> =
+            entries.iter().map(|entry| entry.path.as_str()).filter(|path| path.ends_with(".gguf")).collect();
         if !ggufs.is_empty() {
-            bail!("{repo} holds GGUF files: choose one, for example {repo}/{}\n  {}", ggufs[0], ggufs.join("\n  "));
+            bail!(
+                "{repo} holds GGUF files: choose one, for example {repo}/{}\n  {}",
+                ggufs[0],
+                ggufs.join("\n  ")
+            );
         }
         bail!("{repo} has no {WEIGHTS} and no {INDEX}: models in other formats are not read here");
     }
@@ -182,8 +189,9 @@ pub(crate) fn files(repo: &str, entries: &[Entry]) -> Result<Files> {
             bail!("{repo} has no {needed}: without it the model cannot be read here");
         }
     }
-    let tokenizer =
-        |path: &str| path.starts_with("tokenizer") && path.ends_with(".json") && path.bytes().all(|b| plain_byte(b));
+    let tokenizer = |path: &str| {
+        path.starts_with("tokenizer") && path.ends_with(".json") && path.bytes().all(|b| plain_byte(b))
+    };
     let mut small: Vec<Entry> = SMALL.iter().filter_map(|path| find(path)).collect();
     small.extend(entries.iter().filter(|entry| tokenizer(&entry.path)).cloned());
     small.extend(find(INDEX).filter(|_| weights.is_none()));
@@ -192,7 +200,8 @@ pub(crate) fn files(repo: &str, entries: &[Entry]) -> Result<Files> {
 
 /// The shards that the index in `text` names, found in the listing.
 pub(crate) fn shards(repo: &str, text: &str, entries: &[Entry]) -> Result<Vec<Entry>> {
-    let value: Value = serde_json::from_str(text).with_context(|| format!("{INDEX} of {repo}: expected JSON"))?;
+    let value: Value =
+        serde_json::from_str(text).with_context(|| format!("{INDEX} of {repo}: expected JSON"))?;
     let Some(map) = value["weight_map"].as_object().filter(|map| !map.is_empty()) else {
         bail!("{INDEX} of {repo}: expected \"weight_map\", a map from tensors to files");
     };
@@ -200,12 +209,16 @@ pub(crate) fn shards(repo: &str, text: &str, entries: &[Entry]) -> Result<Vec<En
     for (tensor, file) in map {
         match file.as_str().filter(|file| plain(file) && file.ends_with(".safetensors")) {
             Some(file) => names.insert(file),
-            None => bail!("{INDEX} of {repo}: expected the name of a .safetensors file for {tensor}, found {file}"),
+            None => bail!(
+                "{INDEX} of {repo}: expected the name of a .safetensors file for {tensor}, found {file}"
+            ),
         };
     }
     let shard = |name: &str| {
         let found = entries.iter().find(|entry| entry.path == name).cloned();
-        found.with_context(|| format!("{INDEX} of {repo} names {name}, which is not there: the model is not complete"))
+        found.with_context(|| {
+            format!("{INDEX} of {repo} names {name}, which is not there: the model is not complete")
+        })
     };
     names.into_iter().map(shard).collect()
 }
@@ -253,8 +266,19 @@ mod tests {
         let source = Source::parse("a/b-GGUF/q 4/b.Q8_0.gguf", Some("refs/pr/1")).unwrap();
         assert_eq!((source.name(), source.file.as_deref()), ("b.Q8_0", Some("q 4/b.Q8_0.gguf")));
         for wrong in [
-            "qwen3", "a/", "/a/b", "a/../b.gguf", "../b", "a/b/c.safetensors", "a/b/../c.gguf", "a/b/c.gguf/", "a b/c",
-            "https://huggingface.co/a/b", "a/b/m-00001-of-00003.gguf", "a/.b", "",
+            "qwen3",
+            "a/",
+            "/a/b",
+            "a/../b.gguf",
+            "../b",
+            "a/b/c.safetensors",
+            "a/b/../c.gguf",
+            "a/b/c.gguf/",
+            "a b/c",
+            "https://huggingface.co/a/b",
+            "a/b/m-00001-of-00003.gguf",
+            "a/.b",
+            "",
         ] {
             assert!(Source::parse(wrong, None).is_err(), "{wrong}");
         }
@@ -285,23 +309,38 @@ mod tests {
         let entry = |path: &str| Entry { path: path.into(), size: 1, sha256: None };
         let all = |paths: &[&str]| paths.iter().map(|path| entry(path)).collect::<Vec<_>>();
         let some = all(&[
-            ".gitattributes", "README.md", "tokenizer.json", "tokenizer_config.json", "tokenizer\\..\\x.json", "model.py",
-            "config.json", "model.safetensors", INDEX, "1_Pooling/config.json", "onnx/config.json", "tokenizer/x.json",
+            ".gitattributes",
+            "README.md",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "tokenizer\\..\\x.json",
+            "model.py",
+            "config.json",
+            "model.safetensors",
+            INDEX,
+            "1_Pooling/config.json",
+            "onnx/config.json",
+            "tokenizer/x.json",
         ]);
         let files = files("a/b", &some).unwrap();
         let names: Vec<&str> = files.small.iter().map(|entry| entry.path.as_str()).collect();
-        assert_eq!(names, ["config.json", "1_Pooling/config.json", "tokenizer.json", "tokenizer_config.json"]);
+        assert_eq!(
+            names,
+            ["config.json", "1_Pooling/config.json", "tokenizer.json", "tokenizer_config.json"]
+        );
         assert_eq!(files.weights, Some(entry(WEIGHTS)));
         let error = super::files("a/b", &all(&["x.gguf", "y.gguf"])).unwrap_err().to_string();
         assert!(error.contains("a/b/x.gguf"), "{error}");
         let error = super::files("a/b", &all(&["config.json", "pytorch_model.bin"])).unwrap_err().to_string();
         assert!(error.contains(WEIGHTS), "{error}");
 
-        let index = r#"{"weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors", "c": "m-1.safetensors"}}"#;
+        let index =
+            r#"{"weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors", "c": "m-1.safetensors"}}"#;
         let found = shards("a/b", index, &all(&["m-1.safetensors", "m-2.safetensors"])).unwrap();
         assert_eq!(found, all(&["m-1.safetensors", "m-2.safetensors"]));
         assert!(shards("a/b", index, &all(&["m-1.safetensors"])).unwrap_err().to_string().contains("m-2"));
-        for file in ["../m.safetensors", "/m.safetensors", "x/m.safetensors", ".m.safetensors", "config.json"] {
+        for file in ["../m.safetensors", "/m.safetensors", "x/m.safetensors", ".m.safetensors", "config.json"]
+        {
             let index = format!(r#"{{"weight_map": {{"a": "{file}"}}}}"#);
             assert!(shards("a/b", &index, &all(&[file])).is_err(), "{file}");
         }

@@ -46,14 +46,26 @@ impl Get {
         let (got, live) = result?;
         let architecture = live.model.config().family.architecture();
         if global.json {
-            return out::json_with(&got, json!({ "architecture": architecture, "parameters": live.model.num_params() }));
+            return out::json_with(
+                &got,
+                json!({ "architecture": architecture, "parameters": live.model.num_params() }),
+            );
         }
         let parameters = academy.lang.pick("M 参数", "M parameters");
-        say!("{BOLD}{}{RESET}  {architecture}, {:.2} {parameters}", got.name, live.model.num_params() as f64 / 1e6)?;
+        say!(
+            "{BOLD}{}{RESET}  {architecture}, {:.2} {parameters}",
+            got.name,
+            live.model.num_params() as f64 / 1e6
+        )?;
         let (size, time, path) = (bytes(got.bytes as f64), duration(got.seconds), got.path.display());
         match academy.lang {
-            Lang::Zh => say!("  {DIM}{path}{RESET}\n  {size},用时 {time};和它说话:shuyuan chat --model {}", got.name),
-            Lang::En => say!("  {DIM}{path}{RESET}\n  {size} in {time}; to talk to it: shuyuan chat --model {}", got.name),
+            Lang::Zh => {
+                say!("  {DIM}{path}{RESET}\n  {size},用时 {time};和它说话:shuyuan chat --model {}", got.name)
+            }
+            Lang::En => say!(
+                "  {DIM}{path}{RESET}\n  {size} in {time}; to talk to it: shuyuan chat --model {}",
+                got.name
+            ),
         }
     }
 }
@@ -68,8 +80,9 @@ fn hub() -> Result<HttpOptions> {
     } else {
         set("http_proxy")
     };
-    let roots = set("SSL_CERT_FILE")
-        .map(|path| std::fs::read(&path).with_context(|| format!("cannot read {path}, which SSL_CERT_FILE names")));
+    let roots = set("SSL_CERT_FILE").map(|path| {
+        std::fs::read(&path).with_context(|| format!("cannot read {path}, which SSL_CERT_FILE names"))
+    });
     Ok(HttpOptions {
         endpoint,
         token: set("HF_TOKEN").map(|token| token.trim().to_string()),

@@ -120,7 +120,11 @@ struct Version {
 
 impl Version {
     fn of(file: &Download, etag: Option<String>) -> Self {
-        Self { size: file.size, sha256: file.sha256.unwrap_or_default().into(), etag: etag.unwrap_or_default() }
+        Self {
+            size: file.size,
+            sha256: file.sha256.unwrap_or_default().into(),
+            etag: etag.unwrap_or_default(),
+        }
     }
 
     fn read(path: &Path) -> Option<Self> {
@@ -151,7 +155,11 @@ impl Part {
     fn open(file: &Download) -> Result<Self, StoreError> {
         let path = part_of(file.to);
         let version = Version::read(&with_ending(&path, ".of")).unwrap_or_default();
-        let opened = OpenOptions::new().create(true).append(true).open(&path).map_err(StoreError::io("open", &path))?;
+        let opened = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
         let done = opened.metadata().map_err(StoreError::io("read", &path))?.len();
         let mut part = Self { path, file: opened, done, hasher: Sha256::new(), version };
         let given = part.version.sha256 == file.sha256.unwrap_or_default() && part.version.size == file.size;

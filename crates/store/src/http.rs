@@ -25,7 +25,9 @@ pub enum DownloadError {
         status: u16,
     },
     /// No answer, or one that broke off, as often as was tried.
-    #[error("{url}: {reason}, after {tries} tries without anything new; what came is kept: check the network and run the same command again")]
+    #[error(
+        "{url}: {reason}, after {tries} tries without anything new; what came is kept: check the network and run the same command again"
+    )]
     Connection {
         /// What was asked for.
         url: String,
@@ -35,7 +37,9 @@ pub enum DownloadError {
         tries: u32,
     },
     /// What came is not what was announced.
-    #[error("{url}: expected {expected}, found {found}; run the same command again, and if that does not help, choose another revision or mirror")]
+    #[error(
+        "{url}: expected {expected}, found {found}; run the same command again, and if that does not help, choose another revision or mirror"
+    )]
     Unexpected {
         /// What was asked for.
         url: String,
@@ -250,9 +254,14 @@ impl Client {
                 }
                 301 | 302 | 303 | 307 | 308 => {
                     let target = header("location").and_then(|location| join(&at, &location));
-                    let target = target.filter(|target| at.starts_with("http:") || target.starts_with("https:"));
+                    let target =
+                        target.filter(|target| at.starts_with("http:") || target.starts_with("https:"));
                     let Some(target) = target else {
-                        return Err(unexpected(url, "a redirect to another https address", "one to nowhere safe"));
+                        return Err(unexpected(
+                            url,
+                            "a redirect to another https address",
+                            "one to nowhere safe",
+                        ));
                     };
                     at = target;
                 }
@@ -384,7 +393,11 @@ fn join(base: &str, location: &str) -> Option<String> {
         _ if location.starts_with('/') => Some(format!("{scheme}://{host}{location}")),
         _ if location.contains("://") => None,
         _ => {
-            let folder = path.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+            let folder = path
+                .split('?')
+                .next()
+                .and_then(|path| path.rsplit_once('/'))
+                .map_or("", |(folder, _)| folder);
             Some(format!("{scheme}://{host}{folder}/{location}"))
         }
     }

@@ -77,7 +77,9 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<(O
     let source = Source::parse(&options.model, options.revision.as_deref())?;
     let name = options.name.as_deref().unwrap_or(source.name());
     if !plain(name) {
-        bail!("expected a name of letters, digits, \".\", \"_\" and \"-\" for the model at home, found {name:?}; give --name");
+        bail!(
+            "expected a name of letters, digits, \".\", \"_\" and \"-\" for the model at home, found {name:?}; give --name"
+        );
     }
     let target = free(&academy.home, name, source.file.is_some())?;
     let hub = Hub::new(&options.hub, &source, stop)?;
@@ -95,7 +97,10 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<(O
     if let Err(error) = &got
         && let Some(DownloadError::Stopped) = error.downcast_ref()
     {
-        let kept = academy.lang.pick("停了;已到的留着,同样的命令会接着取", "stopped; what came is kept, and the same command goes on");
+        let kept = academy.lang.pick(
+            "停了;已到的留着,同样的命令会接着取",
+            "stopped; what came is kept, and the same command goes on",
+        );
         academy.events.message(Level::Info, kept);
     }
     got?;
@@ -153,7 +158,18 @@ struct Getting<'a> {
 impl<'a> Getting<'a> {
     fn new(academy: &'a Academy, hub: &'a Hub<'a>, stage: &'a Path) -> Self {
         let (started, told) = (Instant::now(), None);
-        Self { academy, hub, stage, files: Vec::new(), commit: None, before: 0, begun: 0, total: 0, started, told }
+        Self {
+            academy,
+            hub,
+            stage,
+            files: Vec::new(),
+            commit: None,
+            before: 0,
+            begun: 0,
+            total: 0,
+            started,
+            told,
+        }
     }
 
     fn folder(&mut self) -> Result<()> {
@@ -165,8 +181,14 @@ impl<'a> Getting<'a> {
         for entry in &files.small {
             self.file(entry, None)?;
             let path = self.stage.join(&entry.path);
-            let read = || std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
-            let whose = || format!("{} of {repo}: the model cannot be read here, and its weights were not fetched", entry.path);
+            let read =
+                || std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()));
+            let whose = || {
+                format!(
+                    "{} of {repo}: the model cannot be read here, and its weights were not fetched",
+                    entry.path
+                )
+            };
             match entry.path.as_str() {
                 "config.json" => drop(DecoderConfig::from_json(&read()?).with_context(whose)?),
                 INDEX => weights = shards(repo, &read()?, &entries)?,
@@ -174,7 +196,9 @@ impl<'a> Getting<'a> {
             }
         }
         let tokenizer = Tokenizer::load(self.stage);
-        tokenizer.with_context(|| format!("the tokenizer of {repo} cannot be read here; its weights were not fetched"))?;
+        tokenizer.with_context(|| {
+            format!("the tokenizer of {repo} cannot be read here; its weights were not fetched")
+        })?;
         self.total = files.small.iter().chain(&weights).map(|entry| entry.size).sum();
         weights.iter().try_for_each(|entry| self.file(entry, None).map(drop))
     }
@@ -183,9 +207,13 @@ impl<'a> Getting<'a> {
         let Source { repo, revision, .. } = self.hub.source;
         let entries = self.hub.listing()?;
         let Some(entry) = entries.iter().find(|entry| entry.path == file) else {
-            let others: Vec<&str> =
-                entries.iter().map(|entry| entry.path.as_str()).filter(|path| path.ends_with(".gguf")).collect();
-            let others = if others.is_empty() { "none".into() } else { format!("\n  {}", others.join("\n  ")) };
+            let others: Vec<&str> = entries
+                .iter()
+                .map(|entry| entry.path.as_str())
+                .filter(|path| path.ends_with(".gguf"))
+                .collect();
+            let others =
+                if others.is_empty() { "none".into() } else { format!("\n  {}", others.join("\n  ")) };
             bail!("{repo} (revision {revision}) has no file {file}; its GGUF files: {others}");
         };
         self.total = entry.size;
@@ -193,9 +221,9 @@ impl<'a> Getting<'a> {
             if self.file(entry, Some(look))? {
                 return Ok(()); // Small enough to be whole: loading tells.
             }
-            if readable(&part_of(&self.stage.join(local(file))), entry.size)
-                .with_context(|| format!("{file} of {repo}: the model cannot be read here, and most of it was not fetched"))?
-            {
+            if readable(&part_of(&self.stage.join(local(file))), entry.size).with_context(|| {
+                format!("{file} of {repo}: the model cannot be read here, and most of it was not fetched")
+            })? {
                 break;
             }
         }
@@ -207,23 +235,34 @@ impl<'a> Getting<'a> {
         let path = if self.hub.source.file.is_some() { local(&entry.path) } else { &entry.path };
         let to = self.stage.join(path);
         if let Some(dir) = to.parent() {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make the folder {}", dir.display()))?;
         }
         let url = self.hub.url(&entry.path);
         let download = Download { url: &url, to: &to, size: entry.size, sha256: entry.sha256.as_deref() };
         let (hub, mut first) = (self.hub, true);
-        let fetched = hub.client.fetch(&download, until, hub.stop, &mut |done| self.progress(done, std::mem::take(&mut first)));
+        let fetched = hub
+            .client
+            .fetch(&download, until, hub.stop, &mut |done| self.progress(done, std::mem::take(&mut first)));
         let fetched = fetched.map_err(|error| hub.told(error, Some(&entry.path)))?;
         if let (Some(was), Some(is)) = (&self.commit, &fetched.commit)
             && was != is
         {
-            bail!("{} changed while it was fetched ({was}, then {is}): run the same command again", hub.source.repo);
+            bail!(
+                "{} changed while it was fetched ({was}, then {is}): run the same command again",
+                hub.source.repo
+            );
         }
         self.commit = fetched.commit.or(self.commit.take());
         if fetched.whole {
             self.before += entry.size;
             let checked = entry.sha256.is_some();
-            self.files.push(GotFile { path: path.into(), bytes: entry.size, sha256: fetched.sha256, checked });
+            self.files.push(GotFile {
+                path: path.into(),
+                bytes: entry.size,
+                sha256: fetched.sha256,
+                checked,
+            });
         }
         Ok(fetched.whole)
     }
@@ -233,13 +272,18 @@ impl<'a> Getting<'a> {
         let sum = self.before + done;
         if first {
             // A GGUF file that was looked into goes on with what came just now.
-            self.begun = if self.hub.source.file.is_some() && self.told.is_some() { self.begun } else { self.begun + done };
+            self.begun = if self.hub.source.file.is_some() && self.told.is_some() {
+                self.begun
+            } else {
+                self.begun + done
+            };
         }
         if sum < self.total && self.told.is_some_and(|told| told.elapsed() < OFTEN) {
             return;
         }
         self.told = Some(Instant::now());
-        let per_second = sum.saturating_sub(self.begun) as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
+        let per_second =
+            sum.saturating_sub(self.begun) as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
         let left = (per_second > 0.0).then(|| self.total.saturating_sub(sum) as f64 / per_second);
         self.academy.events.send(Event::Progress {
             stage: "get".into(),
@@ -292,7 +336,8 @@ fn readable(part: &Path, size: u64) -> Result<bool> {
 fn publish(stage: &Path, target: &Path, gguf: Option<&str>, files: &[GotFile]) -> Result<()> {
     if let Some(file) = gguf {
         let from = stage.join(local(file));
-        return std::fs::rename(&from, target).with_context(|| format!("cannot move {} to {}", from.display(), target.display()));
+        return std::fs::rename(&from, target)
+            .with_context(|| format!("cannot move {} to {}", from.display(), target.display()));
     }
     let staged = StagedDir::new(target)?;
     for GotFile { path, .. } in files {
