@@ -38,9 +38,18 @@ pub struct LiveModel {
     pub model: Arc<Decoder>,
     /// Its tokenizer.
     pub tokenizer: Arc<Tokenizer>,
+    /// Its one engine, which takes all requests together.
+    local: Local,
 }
 
 impl LiveModel {
+    /// A model and its tokenizer under a name.
+    pub fn new(name: impl Into<String>, model: Decoder, tokenizer: Arc<Tokenizer>) -> Self {
+        let model = Arc::new(model);
+        let local = Local::new(Engine::new(model.clone()), tokenizer.clone());
+        Self { name: name.into(), model, tokenizer, local }
+    }
+
     /// Loads the model in a folder of Hugging Face's layout, or in a GGUF file, which holds its tokenizer, too.
     ///
     /// # Errors
@@ -61,12 +70,12 @@ impl LiveModel {
             })?
         };
         check_vocabulary(path, &tokenizer, model.config().vocab_size)?;
-        Ok(Self { name, model: Arc::new(model), tokenizer: Arc::new(tokenizer) })
+        Ok(Self::new(name, model, Arc::new(tokenizer)))
     }
 
     /// The same weights, ready to speak.
     pub fn local(&self) -> Local {
-        Local::new(Engine::new(self.model.clone()), self.tokenizer.clone())
+        self.local.clone()
     }
 }
 

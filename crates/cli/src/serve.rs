@@ -30,6 +30,9 @@ pub(crate) struct Serve {
     /// What every request must carry
     #[arg(long, value_name = "KEY")]
     api_key: Option<String>,
+    /// Answers that are generated together; more wait
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    at_once: u16,
     /// Unload a model that nobody has used for so long
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     idle_minutes: u64,
@@ -60,6 +63,7 @@ impl Serve {
             host: self.host,
             port: self.port,
             api_key: self.api_key.clone(),
+            at_once: self.at_once.into(),
             idle: Duration::from_secs(self.idle_minutes.saturating_mul(60)),
             model_memory: self.model_memory_mib.map(|mib| (mib as usize) << 20),
             access_log: !self.no_access_log,

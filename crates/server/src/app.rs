@@ -48,7 +48,7 @@ impl App {
             hardware,
             models: Models::new(Pool::new(budget, options.idle)),
             embedders: openai::Embedders::default(),
-            turns: Turns::default(),
+            turns: Turns::new(options.at_once.clamp(1, 1024)),
             teaching: teach::Teaching::default(),
             metrics: Arc::default(),
             access_log: options.access_log,

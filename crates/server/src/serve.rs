@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub port: Option<u16>,
     /// What every request must carry, if set. Printable ASCII without spaces.
     pub api_key: Option<String>,
+    /// Answers that are generated together; more wait.
+    pub at_once: usize,
     /// After how long a model that nobody uses is unloaded; not the live one.
     pub idle: Duration,
     /// The most bytes of weights beside the live model's. None: half of this machine's memory.
@@ -40,6 +42,7 @@ impl Default for ServeOptions {
             host: Ipv4Addr::LOCALHOST.into(),
             port: None,
             api_key: None,
+            at_once: 16,
             idle: Duration::from_secs(15 * 60),
             model_memory: None,
             access_log: false,

@@ -1,4 +1,4 @@
-//! One generation at a time, in the order asked, and not too many waiting.
+//! As many generations at a time as the engine is to take together, in the order asked, and not too many waiting.
 
 use crate::error::{ApiError, Result};
 use axum::http::StatusCode;
@@ -17,12 +17,6 @@ pub(crate) struct Turns {
     waiting: AtomicUsize,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }
-    }
-}
-
 /// Counts one who waits, also one who goes away meanwhile.
 struct Waiting<'a>(&'a AtomicUsize);
 
@@ -33,6 +27,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Turns {
+    /// So many at a time.
+    pub fn new(at_once: usize) -> Self {
+        Self { turn: Arc::new(Semaphore::new(at_once)), waiting: AtomicUsize::new(0) }
+    }
+
     /// Waits until it is one's turn, which lasts as long as what is returned lives.
     pub async fn take(&self) -> Result<OwnedSemaphorePermit> {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_sends_away_and_recovers() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(Turns::new(1));
         let first = turns.take().await.ok();
         assert!(first.is_some());
         let waiting: Vec<_> = (0..WAITING)

@@ -111,11 +111,7 @@ impl Observer for Watch<'_> {
     }
 
     fn moment(&mut self, model: &Qwen3ForCausalLM, metric: &Metric) {
-        let live = LiveModel {
-            name: self.name.clone(),
-            model: Arc::new(Decoder::of(model)),
-            tokenizer: self.tokenizer.clone(),
-        };
+        let live = LiveModel::new(self.name.clone(), Decoder::of(model), self.tokenizer.clone());
         self.academy.set_live(live.clone());
         let mine = self.academy.my_prompt().map(Prompt::Ask);
         let mut file = File::options().append(true).create(true).open(&self.samples);

@@ -48,6 +48,7 @@ impl Job {
             stop: settings.stop.clone(),
             alternatives: settings.logprobs.unwrap_or(0),
             continue_ids: prompt.begun,
+            grammar: settings.grammar.clone(),
             ..Options::default()
         };
         Self {

@@ -4,8 +4,9 @@ use super::Kind;
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::{Value, json};
-use shuyuan_engine::Sampling;
+use shuyuan_engine::{Grammar, Sampling};
 use shuyuan_model::DecoderConfig;
+use std::collections::BTreeMap;
 
 /// How the next token is chosen, when to stop, and what to tell.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub include_usage: bool,
     /// How many alternatives of each token to tell; none: not even the token's own probability.
     pub logprobs: Option<usize>,
+    /// What the answer must be: `response_format`.
+    pub grammar: Option<Grammar>,
 }
 
 const ALTERNATIVES: i64 = 20;
@@ -52,6 +55,10 @@ impl Settings {
                 top_p: number("top_p", 0.0..=1.0, 1.0)?.max(f32::MIN_POSITIVE),
                 min_p: number("min_p", 0.0..=1.0, 0.0)?,
                 repetition_penalty: number("repetition_penalty", 0.1..=10.0, 1.0)?,
+                presence_penalty: number("presence_penalty", -2.0..=2.0, 0.0)?,
+                frequency_penalty: number("frequency_penalty", -2.0..=2.0, 0.0)?,
+                typical_p: number("typical_p", 0.0..=1.0, 1.0)?.max(f32::MIN_POSITIVE),
+                logit_bias: logit_bias(fields, config.vocab_size)?,
                 seed: match fields.integer("seed", i64::MIN..=i64::MAX)? {
                     Some(seed) => seed as u64,
                     None => moment(),
@@ -65,19 +72,15 @@ impl Settings {
             stream: fields.flag("stream")?,
             include_usage: include_usage(fields)?,
             logprobs: logprobs(fields, kind)?,
+            grammar: grammar(fields)?,
         })
     }
 }
 
 /// What would change the answer is refused rather than passed over.
 fn refuse_unsupported(fields: &Fields) -> Result<()> {
-    let (zero, one) = ([json!(0), json!(0.0)], [json!(1)]);
-    for name in ["presence_penalty", "frequency_penalty"] {
-        fields.unsupported(name, &zero)?;
-    }
+    let one = [json!(1)];
     fields.unsupported("best_of", &one)?;
-    fields.unsupported("logit_bias", &[json!({})])?;
-    fields.unsupported("response_format", &[json!({ "type": "text" })])?;
     for name in ["functions", "function_call"] {
         fields.unsupported(name, &[json!([])]).map_err(|error| ApiError {
             message: format!("{name}: an older name, not supported here; use tools and tool_choice"),
@@ -88,6 +91,33 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     fields.unsupported("audio", &[])?;
     fields.unsupported("suffix", &[json!("")])?;
     fields.unsupported("echo", &[json!(false)])
+}
+
+/// `response_format`: any text, a JSON object, or what a schema allows.
+fn grammar(fields: &Fields) -> Result<Option<Grammar>> {
+    let Some(format) = fields.get("response_format") else { return Ok(None) };
+    match format["type"].as_str() {
+        Some("text") => Ok(None),
+        Some("json_object") => Ok(Some(Grammar::JsonSchema(json!({ "type": "object" })))),
+        Some("json_schema") => match &format["json_schema"]["schema"] {
+            schema @ Value::Object(_) => Ok(Some(Grammar::JsonSchema(schema.clone()))),
+            other => Err(wrong("response_format.json_schema.schema", "a JSON schema", other)),
+        },
+        _ => Err(wrong("response_format.type", "text, json_object or json_schema", &format["type"])),
+    }
+}
+
+/// Token ids as texts, as OpenAI has them, and what is added to their logits.
+fn logit_bias(fields: &Fields, vocab: usize) -> Result<BTreeMap<u32, f32>> {
+    let Some(value) = fields.get("logit_bias") else { return Ok(BTreeMap::new()) };
+    let expected = "an object from token ids of the vocabulary to numbers of -100 to 100";
+    let Value::Object(entries) = value else { return Err(wrong("logit_bias", expected, value)) };
+    let entry = |(id, bias): (&String, &Value)| {
+        let id = id.parse::<u32>().ok().filter(|id| (*id as usize) < vocab)?;
+        let bias = bias.as_f64().filter(|bias| bias.abs() <= 100.0)?;
+        Some((id, bias as f32))
+    };
+    entries.iter().map(entry).collect::<Option<_>>().ok_or_else(|| wrong("logit_bias", expected, value))
 }
 
 fn stops(fields: &Fields) -> Result<Vec<String>> {

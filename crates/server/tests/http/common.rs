@@ -30,9 +30,14 @@ pub fn tokenizer() -> Tokenizer {
 /// A model whose layers add little at the start: greedily it says its last token again and again, so that a long
 /// answer is long.
 pub fn tiny(context: usize) -> LiveModel {
+    let (decoder, tokenizer) = tiny_parts(context);
+    LiveModel::new("tiny", decoder, Arc::new(tokenizer))
+}
+
+fn tiny_parts(context: usize) -> (Decoder, Tokenizer) {
     let tokenizer = tokenizer();
     let model = Qwen3ForCausalLM::init(&config(&tokenizer, context), 7, &shuyuan_tensor::cpu()).unwrap();
-    LiveModel { name: "tiny".into(), model: Arc::new(Decoder::of(&model)), tokenizer: Arc::new(tokenizer) }
+    (Decoder::of(&model), tokenizer)
 }
 
 fn config(tokenizer: &Tokenizer, context: usize) -> Config {
@@ -55,10 +60,10 @@ fn config(tokenizer: &Tokenizer, context: usize) -> Config {
 /// The tiny model with a chat template of its own.
 pub fn tiny_with_template(context: usize, jinja: &str) -> LiveModel {
     let dir = tempfile::tempdir().unwrap();
-    let live = tiny(context);
-    live.tokenizer.save(dir.path()).unwrap();
+    let (decoder, tokenizer) = tiny_parts(context);
+    tokenizer.save(dir.path()).unwrap();
     std::fs::write(dir.path().join("chat_template.jinja"), jinja).unwrap();
-    LiveModel { tokenizer: Arc::new(Tokenizer::load(dir.path()).unwrap()), ..live }
+    LiveModel::new("tiny", decoder, Arc::new(Tokenizer::load(dir.path()).unwrap()))
 }
 
 /// Writes a tiny model into a folder; another `seed`, other weights.
@@ -70,8 +75,13 @@ pub fn write_model(dir: &std::path::Path, seed: u64) {
     shuyuan_model::save(&model, dir).unwrap();
 }
 
+/// One answer at a time, so that a test can hold the turn.
+pub fn one_at_a_time() -> ServeOptions {
+    ServeOptions { at_once: 1, ..ServeOptions::default() }
+}
+
 pub fn start(api_key: Option<&str>, model: Option<LiveModel>) -> World {
-    start_with(model, ServeOptions { api_key: api_key.map(str::to_string), ..ServeOptions::default() })
+    start_with(model, ServeOptions { api_key: api_key.map(str::to_string), ..one_at_a_time() })
 }
 
 pub fn start_with(model: Option<LiveModel>, options: ServeOptions) -> World {

@@ -8,5 +8,6 @@ mod guard;
 mod models;
 mod responses;
 mod teach;
+mod together;
 mod tools;
 mod watch;

@@ -1,6 +1,6 @@
 //! Several models by name: loaded when asked for, kept within a budget, unloaded when idle.
 
-use crate::common::{Answer, World, get, post, start_with, tiny, write_model};
+use crate::common::{Answer, World, get, one_at_a_time, post, start_with, tiny, write_model};
 use serde_json::{Value, json};
 use shuyuan_server::ServeOptions;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn wait_until(what: impl Fn() -> bool) {
 
 #[test]
 fn each_is_named_listed_and_answers() {
-    let world = world(ServeOptions::default());
+    let world = world(one_at_a_time());
     let models = get(&world, "/v1/models").json();
     let names: Vec<_> = models["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
     assert_eq!(names, ["tiny", "a", "b"]);
@@ -58,7 +58,7 @@ fn each_is_named_listed_and_answers() {
 #[test]
 fn the_least_recently_used_makes_room() {
     let bytes = weights_bytes();
-    let world = world(ServeOptions { model_memory: Some(bytes + bytes / 2), ..ServeOptions::default() });
+    let world = world(ServeOptions { model_memory: Some(bytes + bytes / 2), ..one_at_a_time() });
     for (model, expected) in
         [("a", ["tiny", "a"]), ("b", ["tiny", "b"]), ("tiny", ["tiny", "b"]), ("a", ["tiny", "a"])]
     {
@@ -70,7 +70,7 @@ fn the_least_recently_used_makes_room() {
 #[test]
 fn one_in_use_is_not_unloaded() {
     let bytes = weights_bytes();
-    let world = world(ServeOptions { model_memory: Some(bytes + bytes / 2), ..ServeOptions::default() });
+    let world = world(ServeOptions { model_memory: Some(bytes + bytes / 2), ..one_at_a_time() });
     // This one holds the turn and its model until its client leaves.
     let body = json!({ "model": "a", "prompt": "the cat", "max_tokens": 100, "temperature": 0, "stream": true, "n": 16 });
     let to = world.server.address();
@@ -97,7 +97,7 @@ fn one_in_use_is_not_unloaded() {
 
 #[test]
 fn one_larger_than_the_budget_is_refused_with_both_sizes() {
-    let world = world(ServeOptions { model_memory: Some(1000), ..ServeOptions::default() });
+    let world = world(ServeOptions { model_memory: Some(1000), ..one_at_a_time() });
     let answer = say(&world, "a");
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (507, Some("model_too_large")));
     assert_eq!(say(&world, "tiny").status, 200);
@@ -105,7 +105,7 @@ fn one_larger_than_the_budget_is_refused_with_both_sizes() {
 
 #[test]
 fn an_idle_one_is_unloaded_and_comes_back() {
-    let world = world(ServeOptions { idle: Duration::from_millis(300), ..ServeOptions::default() });
+    let world = world(ServeOptions { idle: Duration::from_millis(300), ..one_at_a_time() });
     let before = logprob(&world, "a");
     wait_until(|| loaded(&world) == ["tiny"]);
     assert_eq!(logprob(&world, "a"), before);
@@ -113,7 +113,7 @@ fn an_idle_one_is_unloaded_and_comes_back() {
 
 #[test]
 fn a_file_that_is_replaced_is_read_again() {
-    let world = world(ServeOptions::default());
+    let world = world(one_at_a_time());
     let before = logprob(&world, "a");
     write_model(&world.academy.home.model("a"), 3);
     assert_ne!(logprob(&world, "a"), before);
@@ -121,7 +121,7 @@ fn a_file_that_is_replaced_is_read_again() {
 
 #[test]
 fn a_broken_file_is_named_and_its_repair_noticed() {
-    let world = world(ServeOptions::default());
+    let world = world(one_at_a_time());
     let path = world.academy.home.model("a").join("model.safetensors");
     std::fs::write(&path, "nonsense").unwrap();
     let error = say(&world, "a").json()["error"]["message"].to_string();
@@ -133,7 +133,7 @@ fn a_broken_file_is_named_and_its_repair_noticed() {
 
 #[test]
 fn many_who_ask_at_once_get_the_same_model() {
-    let world = world(ServeOptions::default());
+    let world = world(one_at_a_time());
     let expected = logprob(&world, "b");
     std::thread::scope(|scope| {
         let ask = |model: &'static str| {

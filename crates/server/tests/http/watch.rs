@@ -96,11 +96,11 @@ fn rest(mut stream: TcpStream) -> String {
 #[test]
 fn the_end_waits_for_what_runs_and_not_for_what_waits() {
     let world = start(None, Some(tiny(CONTEXT)));
-    let running = streaming(&world, 3000);
+    let running = streaming(&world, 20_000);
     let events = send(world.server.address(), "GET /api/events", &[], "");
     let body = json!({ "model": "tiny", "prompt": "a", "max_tokens": 3, "temperature": 0 });
     let waiting = send(world.server.address(), "POST /v1/completions", &[], &body.to_string());
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(50));
     let address = world.server.address();
     world.server.stop().unwrap();
     assert!(rest(running).contains("[DONE]"));
