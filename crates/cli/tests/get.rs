@@ -17,7 +17,7 @@ fn hub() -> Server {
         "/api/models/owner/tiny/tree/v%2F1?recursive=true" => {
             let entry =
                 |name: &&str| serde_json::json!({ "type": "file", "path": name, "size": read(name).len() });
-            let list: Vec<_> = FILES.iter().map(|name| entry(name)).collect();
+            let list: Vec<_> = FILES.iter().map(entry).collect();
             Reply { body: serde_json::to_vec(&list).unwrap(), ..Reply::status(200) }
         }
         path => match path.strip_prefix("/owner/tiny/resolve/v%2F1/").filter(|name| FILES.contains(name)) {
