@@ -136,11 +136,6 @@ fn attentions() {
             });
         }
     }
-    let one = AttentionShape { batch: 1, tokens: 1, ..SHAPE };
-    let (cache, mut out) = (&k[..SHAPE.kv_heads * T * d], vec![0.0; one.q_len()]);
-    time("attention_decode", 8.0 * cache.len() as f64, "GB/s", || {
-        attention_decode(one, &q[..one.q_len()], cache, cache, T, 0.18, &mut out);
-    });
 }
 
 fn loss() {

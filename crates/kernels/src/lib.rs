@@ -24,9 +24,7 @@ mod simd;
 mod split;
 mod swiglu;
 
-pub use attention::{
-    AttentionShape, attention, attention_backward, attention_decode, qk_norm_rope, qk_norm_rope_backward,
-};
+pub use attention::{AttentionShape, attention, attention_backward, qk_norm_rope, qk_norm_rope_backward};
 pub use embedding::{embedding, embedding_backward};
 pub use kept::Kept;
 pub use layer::{Activation, NormRows, activate_rows, for_rows, gate_rows, norm_row, norm_rows, rotate};

@@ -11,8 +11,7 @@ mod slices;
 pub use hardware::{Hardware, matmul_peak};
 pub use ops::Rope;
 pub use ops::{
-    AttentionArgs, LayerCache, LossArgs, attention, attention_cached, attention_weights, embedding,
-    linear_residual, logits, loss, norm_mlp, norm_qkv,
+    AttentionArgs, LossArgs, attention, embedding, linear_residual, logits, loss, norm_mlp, norm_qkv,
 };
 pub use profile::profile;
 pub use shuyuan_kernels::{AttentionShape, Precision};

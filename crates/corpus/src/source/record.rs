@@ -46,7 +46,8 @@ mod tests {
         assert_eq!(json(r#"{"id": 1, "text": "a\n\ud83d\ude00", "meta": {"x": [1]}}"#).unwrap(), text);
         assert_eq!(json("\u{feff}{\"text\": \"a\\n😀\"}").unwrap(), text);
         let chat = json(r#"{"messages": [{"role": "user", "content": "hi", "name": "x"}]}"#).unwrap();
-        assert_eq!(chat, Example::Chat { messages: vec![Message::user("hi")] });
+        let named = Message { name: Some("x".into()), ..Message::user("hi") };
+        assert_eq!(chat, Example::Chat { messages: vec![named] });
         for (line, reason) in [
             ("{\"text\": \"a", "not JSON"),
             ("nonsense", "not JSON"),

@@ -2,7 +2,6 @@
 
 mod backward;
 mod backward_bf16;
-mod decode;
 mod forward;
 mod keys;
 mod product;
@@ -10,7 +9,6 @@ mod qk_norm_rope;
 mod tiles;
 
 pub use backward::attention_backward;
-pub use decode::attention_decode;
 pub use forward::attention;
 pub use qk_norm_rope::{qk_norm_rope, qk_norm_rope_backward};
 

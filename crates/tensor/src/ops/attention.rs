@@ -1,4 +1,4 @@
-//! Attention: within a batch, with gradients; or of new tokens to a cache, without.
+//! Attention within a batch, with gradients.
 
 use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
@@ -10,7 +10,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn_flex::FlexTensor;
 use shuyuan_kernels::{self as kernels, AttentionShape, Precision};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The angles of RoPE, as cosines and sines.
 #[derive(Clone, Debug)]
@@ -61,50 +61,6 @@ impl AttentionArgs {
     }
 }
 
-/// The keys and values that one layer has seen, (K, capacity, D) each.
-#[derive(Debug)]
-pub struct LayerCache {
-    k: Vec<f32>,
-    v: Vec<f32>,
-    kv_heads: usize,
-    head_dim: usize,
-    capacity: usize,
-    length: usize,
-}
-
-impl LayerCache {
-    /// An empty cache for up to `capacity` tokens.
-    pub fn new(kv_heads: usize, head_dim: usize, capacity: usize) -> Self {
-        let size = kv_heads * capacity * head_dim;
-        Self { k: vec![0.0; size], v: vec![0.0; size], kv_heads, head_dim, capacity, length: 0 }
-    }
-
-    /// Tokens in it.
-    pub fn length(&self) -> usize {
-        self.length
-    }
-
-    /// Tokens that still fit.
-    pub fn room(&self) -> usize {
-        self.capacity - self.length
-    }
-
-    /// Forgets all but the first `length` tokens.
-    pub fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
-    fn append(&mut self, k: &[f32], v: &[f32], tokens: usize) {
-        let (d, t) = (self.head_dim, self.capacity);
-        for head in 0..self.kv_heads {
-            let (from, to) = (head * tokens * d, (head * t + self.length) * d);
-            self.k[to..to + tokens * d].copy_from_slice(&k[from..from + tokens * d]);
-            self.v[to..to + tokens * d].copy_from_slice(&v[from..from + tokens * d]);
-        }
-        self.length += tokens;
-    }
-}
-
 /// Queries, keys and values after norm and rotation, head-major.
 struct Heads {
     q: Vec<f32>,
@@ -112,15 +68,8 @@ struct Heads {
     v: Vec<f32>,
 }
 
-fn rotate(
-    qkv: &FlexTensor,
-    q_norm: &FlexTensor,
-    k_norm: &FlexTensor,
-    args: &AttentionArgs,
-    at: usize,
-) -> Heads {
+fn rotate(qkv: &FlexTensor, q_norm: &FlexTensor, k_norm: &FlexTensor, args: &AttentionArgs) -> Heads {
     let shape = args.shape;
-    let offset = at * (shape.head_dim / 2);
     let mut heads =
         Heads { q: vec![0.0; shape.q_len()], k: vec![0.0; shape.kv_len()], v: vec![0.0; shape.kv_len()] };
     kernels::qk_norm_rope(
@@ -129,8 +78,8 @@ fn rotate(
         &slice(q_norm),
         &slice(k_norm),
         args.eps,
-        &args.rope.cos[offset..],
-        &args.rope.sin[offset..],
+        &args.rope.cos,
+        &args.rope.sin,
         &mut heads.q,
         &mut heads.k,
         &mut heads.v,
@@ -152,7 +101,7 @@ pub(super) fn forward(
 ) -> (FlexTensor, Vec<f32>) {
     let _span = span("attention forward");
     let shape = args.shape;
-    let heads = rotate(qkv, q_norm, k_norm, args, 0);
+    let heads = rotate(qkv, q_norm, k_norm, args);
     let mut out = vec![0.0; shape.q_len()];
     let mut lse = vec![0.0; shape.batch * shape.heads * shape.tokens];
     kernels::attention(
@@ -167,57 +116,6 @@ pub(super) fn forward(
         args.precision,
     );
     (tensor(out, out_dims(args)), lse)
-}
-
-pub(super) fn forward_cached(
-    qkv: &FlexTensor,
-    q_norm: &FlexTensor,
-    k_norm: &FlexTensor,
-    args: &AttentionArgs,
-    cache: &Mutex<LayerCache>,
-) -> FlexTensor {
-    let mut cache = cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let shape = args.shape;
-    assert!(shape.batch == 1, "attention_cached: one row at a time, found {}", shape.batch);
-    assert!(
-        cache.room() >= shape.tokens,
-        "attention_cached: {} tokens, room for {}",
-        shape.tokens,
-        cache.room()
-    );
-    let heads = rotate(qkv, q_norm, k_norm, args, cache.length);
-    cache.append(&heads.k, &heads.v, shape.tokens);
-    let mut out = vec![0.0; shape.q_len()];
-    kernels::attention_decode(shape, &heads.q, &cache.k, &cache.v, cache.length, args.scale(), &mut out);
-    tensor(out, out_dims(args))
-}
-
-/// The weights (H, T, T) of one row, spelled out for people to look at.
-pub(super) fn weights(
-    qkv: &FlexTensor,
-    q_norm: &FlexTensor,
-    k_norm: &FlexTensor,
-    args: &AttentionArgs,
-) -> FlexTensor {
-    let AttentionShape { batch, tokens: t, heads: h, head_dim: d, .. } = args.shape;
-    assert!(batch == 1, "attention_weights: one row at a time, found {batch}");
-    let heads = rotate(qkv, q_norm, k_norm, args, 0);
-    let mut weights = vec![0.0; h * t * t];
-    for (row, weights) in weights.chunks_exact_mut(t.max(1)).enumerate() {
-        let (head, query) = (row / t, row % t);
-        let q = &heads.q[row * d..][..d];
-        let keys = &heads.k[head / args.shape.group() * t * d..];
-        let range = args.starts[query] as usize..=query;
-        for s in range.clone() {
-            let dot: f32 = q.iter().zip(&keys[s * d..][..d]).map(|(q, k)| q * k).sum();
-            weights[s] = dot * args.scale();
-        }
-        let most = weights[range.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        weights[range.clone()].iter_mut().for_each(|w| *w = (*w - most).exp());
-        let sum: f32 = weights[range.clone()].iter().sum();
-        weights[range].iter_mut().for_each(|w| *w /= sum);
-    }
-    tensor(weights, [h * t, t])
 }
 
 #[derive(Debug)]
@@ -241,7 +139,7 @@ impl Backward<Flex, 3> for AttentionBackward {
         let dout = grads.consume::<Flex>(&ops.node);
         let State { qkv, q_norm, k_norm, out, lse, args } = ops.state;
         let shape = args.shape;
-        let heads = rotate(&qkv, &q_norm, &k_norm, &args, 0);
+        let heads = rotate(&qkv, &q_norm, &k_norm, &args);
         let mut dheads =
             Heads { q: vec![0.0; shape.q_len()], k: vec![0.0; shape.kv_len()], v: vec![0.0; shape.kv_len()] };
         kernels::attention_backward(

@@ -11,7 +11,7 @@ mod loss;
 mod norm_mlp;
 mod norm_qkv;
 
-pub use attention::{AttentionArgs, LayerCache, Rope};
+pub use attention::{AttentionArgs, Rope};
 pub use loss::LossArgs;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -19,7 +19,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use shuyuan_kernels::Precision;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The fused operations at the level of backends.
 #[backend_extension(Flex, Autodiff)]
@@ -66,19 +66,6 @@ pub(crate) trait FusedOps: Backend {
 /// What inference needs beyond: no gradients, so only the plain backend has it.
 #[backend_extension(Flex)]
 pub(crate) trait InferenceOps: Backend {
-    fn attention_cached(
-        qkv: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        args: AttentionArgs,
-        cache: Arc<Mutex<LayerCache>>,
-    ) -> FloatTensor<Self>;
-    fn attention_weights(
-        qkv: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        args: AttentionArgs,
-    ) -> FloatTensor<Self>;
     fn logits(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
@@ -124,42 +111,6 @@ pub fn attention(qkv: Tensor<2>, q_norm: Tensor<1>, k_norm: Tensor<1>, args: Att
         k_norm.into_dispatch(),
         args,
     ))
-}
-
-/// [`attention`] of new tokens to those in `cache` and to themselves; their keys and values are added to it.
-///
-/// `args.shape` is that of the new tokens, one row; `args.starts` is not read. Without gradients.
-/// Panics if the cache has no room: ask [`LayerCache::room`] first.
-pub fn attention_cached(
-    qkv: Tensor<2>,
-    q_norm: Tensor<1>,
-    k_norm: Tensor<1>,
-    args: AttentionArgs,
-    cache: Arc<Mutex<LayerCache>>,
-) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as InferenceOps>::attention_cached(
-        qkv.into_dispatch(),
-        q_norm.into_dispatch(),
-        k_norm.into_dispatch(),
-        args,
-        cache,
-    ))
-}
-
-/// Who looks at whom in one row: (H, T, T), each row of keys sums to 1. Shapes as in [`attention`], B = 1.
-pub fn attention_weights(
-    qkv: Tensor<2>,
-    q_norm: Tensor<1>,
-    k_norm: Tensor<1>,
-    args: AttentionArgs,
-) -> Vec<f32> {
-    let weights: Tensor<2> = Tensor::from_dispatch(<Dispatch as InferenceOps>::attention_weights(
-        qkv.into_dispatch(),
-        q_norm.into_dispatch(),
-        k_norm.into_dispatch(),
-        args,
-    ));
-    crate::read(&weights, <[f32]>::to_vec)
 }
 
 /// `residual + x · weightᵀ`. Shapes: `x` (N, I), `weight` (O, I), `residual` (N, O); returns (N, O).
@@ -280,25 +231,6 @@ impl FusedOps for Flex {
 }
 
 impl InferenceOps for Flex {
-    fn attention_cached(
-        qkv: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        args: AttentionArgs,
-        cache: Arc<Mutex<LayerCache>>,
-    ) -> FloatTensor<Self> {
-        attention::forward_cached(&qkv, &q_norm, &k_norm, &args, &cache)
-    }
-
-    fn attention_weights(
-        qkv: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        args: AttentionArgs,
-    ) -> FloatTensor<Self> {
-        attention::weights(&qkv, &q_norm, &k_norm, &args)
-    }
-
     fn logits(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
