@@ -122,7 +122,8 @@ error = refused(openai.NotFoundError, lambda: create(model="none", messages=mess
 assert error.code == "model_not_found"
 error = refused(openai.BadRequestError, lambda: create(model=model, messages=messages * 400))
 assert error.code == "context_length_exceeded"
-refused(openai.NotFoundError, lambda: client.embeddings.create(model=model, input="a"))
+# It generates: another kind of model embeds.
+refused(openai.BadRequestError, lambda: client.embeddings.create(model=model, input="a"))
 error = refused(openai.BadRequestError, lambda: client.responses.create(model=model, input="a", previous_response_id="r"))
 assert error.param == "previous_response_id"
 error = refused(openai.BadRequestError, lambda: create(model=model, messages=messages, n=1000))

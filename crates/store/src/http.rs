@@ -355,6 +355,10 @@ fn proxy(url: &str, no_proxy: Option<&str>) -> Result<Proxy, DownloadError> {
         ))
     };
     let given = Proxy::new(url).map_err(wrong)?;
+    if given.host().is_empty() {
+        let what = "the proxy: expected an address like http://host:port, found no host; check HTTPS_PROXY and ALL_PROXY";
+        return Err(DownloadError::Settings(what.into()));
+    }
     let mut proxy = Proxy::builder(given.protocol()).host(given.host()).port(given.port());
     if let Some(name) = given.username() {
         proxy = proxy.username(name);
