@@ -87,7 +87,7 @@ turn = [
     *messages, whole.message,
     {"role": "tool", "tool_call_id": whole.message.tool_calls[0].id, "content": "rain"},
 ]
-after = client.chat.completions.create(model=model, messages=turn, tools=[weather], tool_choice="auto", max_tokens=5)
+after = client.chat.completions.create(model=model, messages=turn, tools=[weather], tool_choice="auto", max_tokens=5, temperature=0)
 assert after.choices[0].finish_reason == "length" and after.choices[0].message.content
 
 response = client.responses.create(
