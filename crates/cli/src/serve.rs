@@ -78,11 +78,13 @@ impl Serve {
             note(format_args!("{} {BOLD}{url}{RESET}  {DIM}{url}v1  {end}{RESET}", name.unwrap_or_default()));
         }
         stop::wait();
-        let say = academy.lang.pick(
-            "等正在进行的回答结束;再按一次 Ctrl-C 立即结束。",
-            "Waiting for answers under way; Ctrl-C again ends at once.",
-        );
-        note(format_args!("{DIM}{say}{RESET}"));
+        if server.is_busy() {
+            let say = academy.lang.pick(
+                "等正在进行的回答结束;再按一次 Ctrl-C 立即结束。",
+                "Waiting for answers under way; Ctrl-C again ends at once.",
+            );
+            note(format_args!("{DIM}{say}{RESET}"));
+        }
         server.stop()
     }
 }

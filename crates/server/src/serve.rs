@@ -69,6 +69,7 @@ impl ServeOptions {
 /// A running server. Dropping it leaves it running; the process ends when it likes.
 pub struct Server {
     address: SocketAddr,
+    app: Weak<App>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<()>>,
 }
@@ -86,6 +87,11 @@ impl Server {
             ip => ip,
         };
         format!("http://{}/", SocketAddr::new(host, self.address.port()))
+    }
+
+    /// Whether an answer is being generated.
+    pub fn is_busy(&self) -> bool {
+        self.app.upgrade().is_some_and(|app| app.turns.is_busy())
     }
 
     /// Serves until the process ends.
@@ -128,8 +134,9 @@ pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
                     return Ok(());
                 }
             };
-            drop(told.send(listener.local_addr().context("the server's address")));
             let app = App::new(academy, &options);
+            let address = listener.local_addr().context("the server's address");
+            drop(told.send(address.map(|address| (address, Arc::downgrade(&app)))));
             tokio::spawn(sweep(Arc::downgrade(&app)));
             let router = app::router(app.clone(), options.api_key.as_deref());
             let (ended, end) = oneshot::channel::<()>();
@@ -151,7 +158,10 @@ pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
     });
     let thread = thread.context("cannot start the server's thread")?;
     match bound.recv() {
-        Ok(address) => Ok(Server { address: address?, stop, thread }),
+        Ok(bound) => {
+            let (address, app) = bound?;
+            Ok(Server { address, app, stop, thread })
+        }
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(error),
             _ => bail!("the server ended before it began"),

@@ -14,6 +14,7 @@ const RETRY_SECONDS: u64 = 5;
 /// The queue.
 pub(crate) struct Turns {
     turn: Arc<Semaphore>,
+    at_once: usize,
     waiting: AtomicUsize,
 }
 
@@ -29,7 +30,7 @@ impl Drop for Waiting<'_> {
 impl Turns {
     /// So many at a time.
     pub fn new(at_once: usize) -> Self {
-        Self { turn: Arc::new(Semaphore::new(at_once)), waiting: AtomicUsize::new(0) }
+        Self { turn: Arc::new(Semaphore::new(at_once)), at_once, waiting: AtomicUsize::new(0) }
     }
 
     /// Waits until it is one's turn, which lasts as long as what is returned lives.
@@ -51,6 +52,11 @@ impl Turns {
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether anything is generated now.
+    pub fn is_busy(&self) -> bool {
+        self.turn.available_permits() < self.at_once
     }
 
     /// Sends all away who wait or come; whoever has a turn keeps it.
