@@ -26,12 +26,17 @@ impl Models {
         Self { pool, tokenizer: Mutex::default() }
     }
 
-    /// The weights that `name` stands for: the live ones, or those in the home folder.
+    /// The weights that `name` stands for: the live ones, or those in the home folder. `default`, unless something is called
+    /// so, are those in use: many clients send it when nobody chose a model.
     pub fn get(&self, academy: &Academy, name: &str) -> Result<Held> {
         if let Some(live) = academy.live().filter(|live| live.name == name) {
             return Ok(live.into());
         }
-        if !academy.home.models().iter().any(|other| other == name) {
+        let known = academy.home.models().iter().any(|other| other == name);
+        if !known && name == "default" {
+            return self.current(academy);
+        }
+        if !known {
             return Err(unknown(academy, name));
         }
         let path = academy.home.model(name);

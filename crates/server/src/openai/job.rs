@@ -49,6 +49,7 @@ impl Job {
             alternatives: settings.logprobs.unwrap_or(0),
             continue_ids: prompt.begun,
             grammar: settings.grammar.clone(),
+            ignore_eos: settings.ignore_eos,
             ..Options::default()
         };
         Self {

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub include_usage: bool,
     /// How many alternatives of each token to tell; none: not even the token's own probability.
     pub logprobs: Option<usize>,
+    /// Goes on after what ends a text: for measuring.
+    pub ignore_eos: bool,
     /// What the answer must be: `response_format`.
     pub grammar: Option<Grammar>,
 }
@@ -72,6 +74,7 @@ impl Settings {
             stream: fields.flag("stream")?,
             include_usage: include_usage(fields)?,
             logprobs: logprobs(fields, kind)?,
+            ignore_eos: fields.flag("ignore_eos")?,
             grammar: grammar(fields)?,
         })
     }

@@ -19,6 +19,12 @@ fn eight_users_get_what_each_gets_alone_in_fewer_steps() {
         post(&world, "/v1/chat/completions", question(i)).json()["choices"][0]["message"]["content"].clone()
     };
     let alone: Vec<Value> = (0..8).map(answer).collect();
+    let mut by_default = question(0);
+    by_default["model"] = "default".into();
+    assert_eq!(
+        post(&world, "/v1/chat/completions", by_default).json()["choices"][0]["message"]["content"],
+        alone[0]
+    );
     let steps = || world.academy.live().unwrap().local().engine().stats().steps;
     let before = steps();
     let together: Vec<Value> = std::thread::scope(|scope| {
