@@ -112,6 +112,8 @@ pub struct Reply {
 pub struct Local {
     engine: Engine,
     tokenizer: Arc<Tokenizer>,
+    /// For conversations; read when the first comes.
+    template: Arc<OnceLock<ChatTemplate>>,
     /// For constraints; made when the first comes.
     table: Arc<OnceLock<TokenTable>>,
 }
@@ -121,7 +123,7 @@ type Listener<'a> = &'a mut dyn FnMut(&Piece) -> ControlFlow<()>;
 impl Local {
     /// A model and the tokenizer that it was trained with.
     pub fn new(engine: Engine, tokenizer: Arc<Tokenizer>) -> Self {
-        Self { engine, tokenizer, table: Arc::default() }
+        Self { engine, tokenizer, template: Arc::default(), table: Arc::default() }
     }
 
     /// Its engine.
@@ -132,6 +134,18 @@ impl Local {
     /// Its tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer
+    }
+
+    /// How conversations are written for the model.
+    ///
+    /// # Errors
+    /// A tokenizer without a template and without chat tokens, a template that is not valid.
+    pub fn template(&self) -> Result<&ChatTemplate, shuyuan_text::Error> {
+        if let Some(template) = self.template.get() {
+            return Ok(template);
+        }
+        let template = ChatTemplate::new(&self.tokenizer)?;
+        Ok(self.template.get_or_init(|| template))
     }
 
     /// What makes an answer be like `grammar`.
@@ -154,9 +168,9 @@ impl Local {
     /// # Errors
     /// A number out of bounds, a conversation longer than the context, a tokenizer without chat tokens.
     pub fn chat(&self, messages: &[Message], options: &Options, on: Listener) -> Result<Reply, ChainError> {
-        let template = ChatTemplate::new(&self.tokenizer)?;
+        let template = self.template()?;
         let ids = template.render(messages, &Rendering::answer())?;
-        self.write(ids, template.stop_ids().to_vec(), options, on)
+        self.answer_ids(ids, template.stop_ids(), options, on)
     }
 
     /// Goes on with a text.
@@ -178,8 +192,7 @@ impl Local {
         options: &Options,
         on: Listener,
     ) -> Result<Reply, ChainError> {
-        let ends = self.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
-        self.write(ids, ends, options, on)
+        self.answer_ids(ids, self.tokenizer.special(IM_END).as_slice(), options, on)
     }
 
     /// Goes on with ids until one of `stop_ids`, such as a chat template's, or one that ends every text.
@@ -188,23 +201,14 @@ impl Local {
     /// As [`Local::chat`].
     pub fn answer_ids(
         &self,
-        ids: Vec<TokenId>,
-        stop_ids: &[TokenId],
-        options: &Options,
-        on: Listener,
-    ) -> Result<Reply, ChainError> {
-        self.write(ids, stop_ids.to_vec(), options, on)
-    }
-
-    fn write(
-        &self,
         mut ids: Vec<TokenId>,
-        mut ends: Vec<TokenId>,
+        stop_ids: &[TokenId],
         options: &Options,
         on: Listener,
     ) -> Result<Reply, ChainError> {
         let prompt_tokens = ids.len();
         ids.extend(&options.continue_ids);
+        let mut ends = stop_ids.to_vec();
         ends.extend(self.tokenizer.special(END_OF_TEXT));
         ends.extend(self.tokenizer.eos_ids());
         ends.extend(&self.engine.model().config().eos_token_ids);

@@ -240,7 +240,5 @@ impl Prefill {
 
 /// The most memory that this process ever held, where the system tells.
 fn peak_rss_mib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib / 1024)
+    shuyuan_tensor::peak_memory().map(|bytes| bytes >> 20)
 }

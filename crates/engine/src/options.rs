@@ -56,15 +56,9 @@ impl EngineOptions {
 
     /// Pages of `page_bytes` that may be held, at least `least`.
     pub(crate) fn pages(&self, page_bytes: usize, least: usize) -> usize {
-        let bytes = self.kv_bytes.unwrap_or_else(|| free_memory() / 4);
+        // Where the system does not say, a GiB.
+        let quarter = || shuyuan_tensor::free_memory().unwrap_or(4 << 30) as usize / 4;
+        let bytes = self.kv_bytes.unwrap_or_else(quarter);
         (bytes / page_bytes.max(1)).max(least)
     }
-}
-
-/// Bytes that programs can still have; 4 GiB where the system does not say.
-fn free_memory() -> usize {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kib.map_or(4 << 30, |kib| kib * 1024)
 }

@@ -64,3 +64,14 @@ pub enum ModelError {
     #[error(transparent)]
     Store(#[from] shuyuan_store::StoreError),
 }
+
+/// The ids are in a vocabulary of `vocab` and `tokens` fit a context of `context`.
+pub(crate) fn check(ids: &[u32], tokens: usize, vocab: usize, context: usize) -> Result<(), ModelError> {
+    if tokens > context {
+        return Err(ModelError::TooLong { tokens, context });
+    }
+    match ids.iter().find(|id| **id as usize >= vocab) {
+        Some(&id) => Err(ModelError::UnknownToken { id, vocab }),
+        None => Ok(()),
+    }
+}

@@ -12,6 +12,7 @@ mod fields;
 pub mod gguf;
 mod init;
 mod layers;
+mod mapped;
 mod params;
 mod qwen3;
 mod tensors;

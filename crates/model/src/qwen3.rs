@@ -235,14 +235,7 @@ impl Qwen3ForCausalLM {
     /// # Errors
     /// Names the id, or both lengths.
     pub fn check(&self, ids: &[u32], tokens: usize) -> Result<(), ModelError> {
-        let (vocab, context) = (self.config.vocab_size, self.config.max_position_embeddings);
-        if tokens > context {
-            return Err(ModelError::TooLong { tokens, context });
-        }
-        match ids.iter().find(|id| **id as usize >= vocab) {
-            Some(&id) => Err(ModelError::UnknownToken { id, vocab }),
-            None => Ok(()),
-        }
+        crate::error::check(ids, tokens, self.config.vocab_size, self.config.max_position_embeddings)
     }
 
     /// The state of each token after all layers, before the final norm.

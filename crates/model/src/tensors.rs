@@ -2,11 +2,10 @@
 
 use crate::ModelError;
 use crate::gguf::{Gguf, GgufTensor};
-use memmap2::Mmap;
+use crate::mapped::map;
 use safetensors::{Dtype, SafeTensors};
 use shuyuan_kernels::{BlockType, Bytes, Matrix, dequantize};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,8 +101,10 @@ impl Tensors {
     }
 
     fn add_safetensors(&mut self, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), ModelError> {
-        let map = Arc::new(map(path)?);
         let invalid = |what: String| ModelError::Invalid { path: path.to_path_buf(), what };
+        let map = map(path).map_err(|source| ModelError::Read { path: path.to_path_buf(), source })?;
+        let map = map.ok_or_else(|| invalid("expected a file, found a folder or device".into()))?;
+        let map = Arc::new(map);
         let file = SafeTensors::deserialize(&map).map_err(|error| {
             invalid(format!("expected a safetensors file, found something else ({error})"))
         })?;
@@ -238,20 +239,4 @@ impl Raw {
     pub(crate) fn matrix(&self) -> Matrix {
         Matrix::new(self.kind, self.bytes.clone(), self.shape[0], self.shape[1])
     }
-}
-
-fn map(path: &Path) -> Result<Mmap, ModelError> {
-    let read = |source| ModelError::Read { path: path.to_path_buf(), source };
-    let file = File::open(path).map_err(read)?;
-    if !file.metadata().map_err(read)?.is_file() {
-        let what = "expected a file, found a folder or device".into();
-        return Err(ModelError::Invalid { path: path.to_path_buf(), what });
-    }
-    #[expect(
-        unsafe_code,
-        reason = "Mapped bytes are only read, as numbers that are valid whatever they are; a file cut short by another \
-                  program meanwhile ends this one, which replacing it by renaming never does."
-    )]
-    // SAFETY: see the reason above.
-    unsafe { Mmap::map(&file) }.map_err(read)
 }

@@ -2,6 +2,9 @@
 //!
 //! The folders are those of `goldens/encoder/record.py`.
 
+mod recorded;
+
+use recorded::{Golden, nmse};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use shuyuan_model::{
     Config, Decoder, Encoder, ModelError, Pooling, Qwen3ForCausalLM, SentenceConfig, for_each_param,
@@ -18,26 +21,6 @@ fn golden_ids(name: &str) -> Vec<Vec<u32>> {
     let text = std::fs::read_to_string(folder(name).join("golden.json")).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     serde_json::from_value(value["ids"].clone()).unwrap()
-}
-
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn open(path: &Path) -> Self {
-        Self(std::fs::read(path).unwrap())
-    }
-    fn floats(&self, name: &str) -> Vec<f32> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let data = file.tensor(name).unwrap().data();
-        data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
-    }
-}
-
-/// Mean squared error over mean square.
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    error / expected.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
 }
 
 fn slices(ids: &[Vec<u32>]) -> Vec<&[u32]> {

@@ -3,7 +3,9 @@
 //! Small models are in `goldens/families` (written by its `record.py`), others where SHUYUAN_MODELS says, which is a folder
 //! of the peers' `make_models.py`.
 
-use safetensors::SafeTensors;
+mod recorded;
+
+use recorded::{Golden, nmse};
 use shuyuan_model::{Decoder, ModelError, Step};
 use std::path::{Path, PathBuf};
 
@@ -25,37 +27,18 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn open(path: &Path) -> Self {
-        Self(std::fs::read(path).unwrap())
-    }
-    fn floats(&self, name: &str) -> Vec<f32> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let data = file.tensor(name).unwrap().data();
-        data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
-    }
-    /// Rows of ids.
-    fn ids(&self, name: &str) -> Vec<Vec<u32>> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let tensor = file.tensor(name).unwrap();
-        let ids: Vec<u32> =
-            tensor.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect();
-        ids.chunks(tensor.shape()[1]).map(<[u32]>::to_vec).collect()
-    }
+/// Rows of ids.
+fn ids_of(golden: &Golden, name: &str) -> Vec<Vec<u32>> {
+    let file = golden.file();
+    let tensor = file.tensor(name).unwrap();
+    let ids: Vec<u32> =
+        tensor.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect();
+    ids.chunks(tensor.shape()[1]).map(<[u32]>::to_vec).collect()
 }
 
 /// Logits of a whole text.
 fn decoder_len(decoder: &Decoder, ids: &[u32]) -> usize {
     ids.len() * decoder.config().vocab_size
-}
-
-/// Mean squared error over mean square.
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    error / expected.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
 }
 
 fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
@@ -85,9 +68,9 @@ fn logits_and_greedy_tokens_are_those_of_transformers() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let decoder = Decoder::load(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
         let golden = Golden::open(&folder.join("golden.safetensors"));
-        let ids = golden.ids("input_ids");
+        let ids = ids_of(&golden, "input_ids");
         let expected = golden.floats("logits");
-        let expected_greedy = golden.ids("greedy_ids");
+        let expected_greedy = ids_of(&golden, "greedy_ids");
         let row = expected.len() / ids.len();
         for (i, ids) in ids.iter().enumerate() {
             let expected = &expected[i * row..][..row];
@@ -107,7 +90,7 @@ fn a_text_gives_the_same_in_pieces_and_in_company() {
     for folder in folders() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let decoder = Decoder::load(&folder).unwrap();
-        let ids = Golden::open(&folder.join("golden.safetensors")).ids("input_ids");
+        let ids = ids_of(&Golden::open(&folder.join("golden.safetensors")), "input_ids");
         let whole: Vec<Vec<f32>> = ids.iter().map(|ids| decoder.forward(ids).unwrap()).collect();
         let mut caches = [decoder.cache(), decoder.cache()];
         let mut found = vec![Vec::new(); 2];
@@ -139,7 +122,7 @@ fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
             continue;
         }
         let golden = Golden::open(&path);
-        let ids = Golden::open(&folder.join("golden.safetensors")).ids("input_ids");
+        let ids = ids_of(&Golden::open(&folder.join("golden.safetensors")), "input_ids");
         for quant in ["f32", "q8_0", "q4_0", "q4_k_m"] {
             let file = folder.join(format!("model.{quant}.gguf"));
             if !file.exists() {

@@ -143,7 +143,7 @@ pub(crate) async fn metrics(State(app): Shared) -> Response {
     for (name, size) in models {
         line(&mut out, format_args!("shuyuan_model_bytes{{model=\"{}\"}}", label(&name)), size.bytes);
     }
-    if let Some(bytes) = resident_bytes() {
+    if let Some(bytes) = shuyuan_tensor::held_memory() {
         head(&mut out, "process_resident_memory_bytes", "gauge", "Memory of this process.");
         line(&mut out, "process_resident_memory_bytes", bytes);
     }
@@ -162,13 +162,6 @@ fn line(out: &mut String, name: impl Display, value: impl Display) {
 /// A label's value as the format wants it.
 fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// On Linux; elsewhere it is not told.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 #[cfg(test)]

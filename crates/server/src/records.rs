@@ -168,19 +168,7 @@ fn last_step(path: &FilePath) -> u64 {
 /// A moment as RFC 3339 writes it, in UTC.
 fn rfc3339(when: SystemTime) -> String {
     let seconds = when.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days to a date, counted in eras of 400 years from 1 March of year 0 (H. Hinnant, "chrono-compatible date
-    // algorithms").
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    shuyuan_text::strftime(seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What this machine has.
 
+use crate::memory::all_memory;
 use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
 use std::time::Instant;
 
@@ -19,17 +20,13 @@ pub struct Hardware {
 impl Hardware {
     /// Looks at the machine.
     pub fn detect() -> Self {
-        let info = |path: &str, key: &str| {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            let line = text.lines().find(|line| line.starts_with(key));
-            line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_string())
-        };
-        let memory = info("/proc/meminfo", "MemTotal").unwrap_or_default();
-        let kib: f64 = memory.trim_end_matches(" kB").parse().unwrap_or(0.0);
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let name = cpuinfo.lines().find(|line| line.starts_with("model name"));
+        let name = name.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_string());
         Self {
-            cpu: info("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into()),
+            cpu: name.unwrap_or_else(|| std::env::consts::ARCH.into()),
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            memory_gib: kib / (1024.0 * 1024.0),
+            memory_gib: all_memory().unwrap_or(0) as f64 / f64::from(1 << 30),
             features: features(),
         }
     }

@@ -4,11 +4,13 @@
 //! and carries its handwritten backward pass; other backends are not listed yet and panic with their name.
 
 mod hardware;
+mod memory;
 mod ops;
 mod profile;
 mod slices;
 
 pub use hardware::{Hardware, matmul_peak};
+pub use memory::{free_memory, held_memory, peak_memory};
 pub use ops::Rope;
 pub use ops::{
     AttentionArgs, LossArgs, attention, embedding, linear_residual, logits, loss, norm_mlp, norm_qkv,

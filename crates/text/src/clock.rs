@@ -1,4 +1,4 @@
-//! `strftime` for templates that tell the model the date, in UTC.
+//! `strftime` in UTC: for templates that tell the model the date, and for whoever writes a moment.
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -16,8 +16,8 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
-/// A moment in the format of `strftime`; what it does not know stays as it is written.
-pub(crate) fn strftime(seconds: u64, format: &str) -> String {
+/// A moment, in seconds since 1970, in the format of `strftime` and UTC; what it does not know stays as it is written.
+pub fn strftime(seconds: u64, format: &str) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);

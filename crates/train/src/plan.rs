@@ -61,12 +61,10 @@ impl Plan {
     /// # Errors
     /// Both figures, and what to lower.
     pub fn check(&self, recipe: &Recipe) -> Result<(), TrainError> {
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-        let Some(kib) = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()) else {
+        let Some(free) = shuyuan_tensor::free_memory() else {
             return Ok(()); // Not Linux: nothing to compare with.
         };
-        let have_mib = kib / 1024;
+        let have_mib = free >> 20;
         if self.memory_mib > have_mib {
             return Err(TrainError::Memory {
                 need_mib: self.memory_mib,

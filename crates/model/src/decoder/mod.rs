@@ -202,14 +202,7 @@ impl Decoder {
     /// # Errors
     /// Names the id, or both lengths.
     pub fn check(&self, ids: &[u32], tokens: usize) -> Result<(), ModelError> {
-        let (vocab, context) = (self.config.vocab_size, self.config.max_position_embeddings);
-        if tokens > context {
-            return Err(ModelError::TooLong { tokens, context });
-        }
-        match ids.iter().find(|id| **id as usize >= vocab) {
-            Some(&id) => Err(ModelError::UnknownToken { id, vocab }),
-            None => Ok(()),
-        }
+        crate::error::check(ids, tokens, self.config.vocab_size, self.config.max_position_embeddings)
     }
 
     /// Logits of every position of one text, (T, V).

@@ -2,9 +2,9 @@
 
 use super::parse::{Parsed, Place, parse};
 use super::{GgufError, Metadata};
+use crate::mapped::map;
 use memmap2::Mmap;
 use shuyuan_kernels::{BlockType, dequantize};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,29 +39,19 @@ impl std::ops::Deref for Bytes {
 impl Gguf {
     /// Opens a file over a memory map: weights are read from the disk when they are first used.
     ///
-    /// The file must not be changed or cut short while it is open. Programs that replace files by renaming, as this one
-    /// does, are no danger.
+    /// The file must not be changed or cut short while it is open; one replaced by renaming is no danger.
     ///
     /// # Errors
     /// If the file cannot be read, is not GGUF of version 2 or 3, contradicts itself, or holds a format that
     /// [`BlockType`] does not have.
     pub fn open(path: &Path) -> Result<Self, GgufError> {
-        let read = |source| GgufError::Read { path: path.to_path_buf(), source };
-        let file = File::open(path).map_err(read)?;
-        if !file.metadata().map_err(read)?.is_file() {
+        let map = map(path).map_err(|source| GgufError::Read { path: path.to_path_buf(), source })?;
+        let Some(map) = map else {
             return Err(GgufError::Invalid {
                 path: path.to_path_buf(),
                 what: "expected a file, found a folder or device".into(),
             });
-        }
-        #[expect(
-            unsafe_code,
-            reason = "Mapped bytes are only ever read, as plain bytes that are valid whatever they are. Another process \
-                      that writes to the file meanwhile could change them under a reader, and one that cuts it short \
-                      ends this program with SIGBUS: the known limit of maps, and it writes nothing out of bounds."
-        )]
-        // SAFETY: as said above.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        };
         Self::new(path.to_path_buf(), Bytes::Map(map))
     }
 

@@ -8,7 +8,7 @@ use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
-use shuyuan_text::{CallFormat, ChatTemplate, END_OF_TEXT, Json, Message, Rendering, Role};
+use shuyuan_text::{CallFormat, END_OF_TEXT, Json, Message, Rendering, Role};
 
 /// What is read before the first token is written.
 pub(crate) struct Prompt {
@@ -73,7 +73,9 @@ impl Conversation {
 
     /// The conversation up to where the model answers. `field` holds the messages, for errors.
     pub fn prompt(self, live: &LiveModel, field: &str) -> Result<Prompt> {
-        let template = ChatTemplate::new(&live.tokenizer)
+        let local = live.local();
+        let template = local
+            .template()
             .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
         let taught = Taught::by(live, self.tools.shown());
         let calls = self.messages.iter().any(|m| m.role == Role::Tool || !m.tool_calls.is_empty());
