@@ -166,9 +166,12 @@ export const tests = {
     assert.match(await cost.innerText(), /Context:\s*\d+\s*\/\s*\d+/);
     await shot(page, folder, 'work-settings');
     await page.getByText('Translate', { exact: true }).first().click();
+    // A click on a trade changes the address, and the page follows a moment later.
+    await page.getByLabel('System prompt').waitFor({ state: 'detached' });
     assert.equal(await page.getByLabel('System prompt').count(), 0, 'a trade words its prompt itself');
     assert.equal(await page.getByLabel('At most, tokens').inputValue(), '120');
     await page.getByText('Chat', { exact: true }).first().click();
+    await page.getByLabel('System prompt').waitFor();
     assert.equal(await page.getByLabel('At most, tokens').inputValue(), '40');
     assert.deepEqual(problems, []);
     await context.close();
