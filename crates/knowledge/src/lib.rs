@@ -4,7 +4,27 @@
 //! The way of one file: bytes → [`parse`](parse::parse) → [`Document`] → chunks → words and vectors → [`Base`] (one SQLite
 //! file) → [`Base::search`] → passages with their place.
 
+mod access;
+mod base;
+mod chunk;
 mod document;
+mod embed;
+mod error;
+mod index;
 pub mod parse;
+mod prepare;
+mod search;
+mod source;
+mod vectors;
+mod words;
 
+pub use access::Reader;
+pub use base::{Base, DocumentInfo, DocumentText, Failure, Item, Piece, Source, SourceState, Writer};
+pub use chunk::{Chunk, Size, chunks, estimate};
 pub use document::{Block, Document, Kind};
+pub use embed::{Embed, Role};
+pub use error::{KnowledgeError, Result};
+pub use prepare::Prepared;
+pub use search::{Filter, Found, Mode, Passage, Place, Query, Why};
+pub use source::{Folder, Progress, Report, Rule, Watch};
+pub use words::words;

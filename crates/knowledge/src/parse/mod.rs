@@ -45,7 +45,18 @@ pub struct Parsed {
 }
 
 /// Reads one file. `name` is its path or address; its ending helps to tell the format, its bytes decide.
-pub fn parse(name: &str, _bytes: &[u8], _limits: &Limits) -> Parsed {
-    let reason = format!("{name}: formats are not read yet");
-    Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] }
+pub fn parse(_name: &str, bytes: &[u8], _limits: &Limits) -> Parsed {
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let mut blocks = Vec::new();
+    let mut at = 0;
+    for part in text.split_inclusive("\n\n") {
+        if !part.trim().is_empty() {
+            blocks.push(crate::Block { kind: crate::Kind::Text, span: at..at + part.len() });
+        }
+        at += part.len();
+    }
+    Parsed {
+        documents: vec![Document { format: "txt", text, blocks, ..Document::default() }],
+        unread: Vec::new(),
+    }
 }

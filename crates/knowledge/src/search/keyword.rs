@@ -1,0 +1,152 @@
+//! BM25 over the chunks that the reader may see.
+//!
+//! Source: Robertson and Zaragoza, *The Probabilistic Relevance Framework*, 2009, with Lucene's idf, which is never below
+//! 0. How many chunks there are, how long they are and how many have a word is counted among what may be seen alone.
+
+use crate::base::{Mask, Snapshot};
+use crate::index::each;
+use crate::words::words;
+use crate::{KnowledgeError, Result};
+use rayon::prelude::*;
+use rusqlite::{Connection, OptionalExtension};
+
+const K1: f32 = 1.2;
+const B: f32 = 0.75;
+/// Slots whose scores are added up at once: they fit the second-level cache.
+const RANGE: usize = 1 << 16;
+/// Words of a query that are looked for; of a longer one the rarest.
+const WORDS: usize = 64;
+
+/// A query's words and where they stand.
+pub(crate) struct Keywords {
+    words: Vec<Word>,
+    norms: Norms,
+}
+
+/// A word of the query.
+struct Word {
+    text: String,
+    /// Its idf, times how often it stands in the query.
+    weight: f32,
+    /// Slot and count, ascending, of what may be seen.
+    list: Vec<(u32, u32)>,
+}
+
+/// What a chunk's length does to its counts.
+struct Norms {
+    average: f32,
+}
+
+impl Norms {
+    fn part(&self, count: u32, length: u16) -> f32 {
+        let count = count as f32;
+        count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * f32::from(length) / self.average)) / (K1 + 1.0)
+    }
+}
+
+impl Keywords {
+    /// Reads the lists of the words of `query`.
+    pub fn read(connection: &Connection, snapshot: &Snapshot, mask: &Mask, query: &str) -> Result<Self> {
+        let mut asked: Vec<(String, u32)> = Vec::new();
+        words(query, |word, _| match asked.iter_mut().find(|(text, _)| text == word) {
+            Some((_, times)) => *times += 1,
+            None => asked.push((word.into(), 1)),
+        });
+        let mut all = Vec::new();
+        for (text, times) in asked {
+            let mut list = Vec::new();
+            for segment in &snapshot.segments {
+                let mut read = connection
+                    .prepare_cached("SELECT list FROM postings WHERE segment = ?1 AND word = ?2")?;
+                let whole = read
+                    .query_row((segment.id, &text), |row| {
+                        let bytes = row.get_ref(0)?.as_blob()?;
+                        Ok(each(bytes, segment.slots, |slot, count| {
+                            let slot = segment.first + slot;
+                            if mask.has(slot) {
+                                list.push((slot, count));
+                            }
+                        }))
+                    })
+                    .optional()?;
+                if whole == Some(false) {
+                    return Err(KnowledgeError::Damaged(format!("the list of {text:?}")));
+                }
+            }
+            let (n, with) = (f64::from(mask.chunks), list.len() as f64);
+            let idf = (1.0 + (n - with + 0.5) / (with + 0.5)).ln();
+            all.push(Word { text, weight: idf as f32 * times as f32, list });
+        }
+        if all.len() > WORDS {
+            all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+            all.truncate(WORDS);
+        }
+        let average = mask.words as f32 / mask.chunks.max(1) as f32;
+        Ok(Self { words: all, norms: Norms { average: average.max(1.0) } })
+    }
+
+    /// The best `depth` chunks: slot and score, best first; at the same score, the older chunk.
+    pub fn best(&self, snapshot: &Snapshot, depth: usize) -> Vec<(u32, f32)> {
+        let lengths = &snapshot.lengths;
+        let ranges: Vec<u32> = (0..snapshot.slots()).step_by(RANGE).collect();
+        let mut best: Vec<(u32, f32)> = ranges
+            .into_par_iter()
+            .flat_map_iter(|begin| {
+                let end = (begin + RANGE as u32).min(snapshot.slots());
+                let mut scores: Vec<f32> = Vec::new();
+                for word in &self.words {
+                    let from = word.list.partition_point(|&(slot, _)| slot < begin);
+                    let to = from + word.list[from..].partition_point(|&(slot, _)| slot < end);
+                    if from < to && scores.is_empty() {
+                        scores.resize((end - begin) as usize, 0.0);
+                    }
+                    for &(slot, count) in &word.list[from..to] {
+                        scores[(slot - begin) as usize] +=
+                            word.weight * self.norms.part(count, lengths[slot as usize]);
+                    }
+                }
+                top(&scores, begin, depth)
+            })
+            .collect();
+        best.sort_unstable_by(better);
+        best.truncate(depth);
+        best
+    }
+
+    /// What a chunk's score consists of: each word of the query that it has, with its share.
+    pub fn explain(&self, snapshot: &Snapshot, slot: u32) -> Vec<(String, f32)> {
+        let length = snapshot.lengths.get(slot as usize).copied().unwrap_or(0);
+        let share = |word: &Word| {
+            let at = word.list.binary_search_by_key(&slot, |&(slot, _)| slot).ok()?;
+            Some((word.text.clone(), word.weight * self.norms.part(word.list[at].1, length)))
+        };
+        self.words.iter().filter_map(share).collect()
+    }
+
+    /// A chunk's score; 0 if it has none of the words.
+    pub fn score(&self, snapshot: &Snapshot, slot: u32) -> f32 {
+        self.explain(snapshot, slot).iter().map(|(_, share)| share).sum()
+    }
+}
+
+fn better(a: &(u32, f32), b: &(u32, f32)) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// The best `depth` of the scores above 0, in no order; `begin` is the first one's slot.
+fn top(scores: &[f32], begin: u32, depth: usize) -> Vec<(u32, f32)> {
+    let mut best: Vec<(u32, f32)> = Vec::with_capacity(2 * depth);
+    let mut least = 0.0;
+    for (index, &score) in scores.iter().enumerate() {
+        if score > least {
+            best.push((begin + index as u32, score));
+            if best.len() == 2 * depth {
+                best.select_nth_unstable_by(depth - 1, better);
+                best.truncate(depth);
+                // Equal scores that come later lose.
+                least = best[depth - 1].1;
+            }
+        }
+    }
+    best
+}

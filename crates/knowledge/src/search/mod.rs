@@ -1,0 +1,218 @@
+//! Finding passages: by words, by vectors, or by both.
+
+mod filter;
+mod fuse;
+mod join;
+mod keyword;
+
+pub use filter::Filter;
+
+use crate::Result;
+use crate::access::Reader;
+use crate::base::{Base, DocumentInfo, Snapshot, info_of};
+use keyword::Keywords;
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Query<'q> {
+    /// In the words of whoever asks.
+    pub text: &'q str,
+    /// Its vector and the name of the model that made it; without one, words alone decide.
+    pub vector: Option<(&'q str, &'q [f32])>,
+    /// Passages wanted.
+    pub limit: usize,
+    /// Which documents.
+    pub filter: Filter,
+    /// Who asks.
+    pub reader: Reader,
+    /// Whether chunks that follow each other become one passage, and passages that say the same become one.
+    pub join: bool,
+}
+
+impl<'q> Query<'q> {
+    /// Ten passages of everything, by words.
+    pub fn new(text: &'q str, reader: Reader) -> Self {
+        Self { text, vector: None, limit: 10, filter: Filter::default(), reader, join: true }
+    }
+}
+
+/// How passages were looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By their words.
+    Words,
+    /// By words and vectors.
+    Hybrid,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// How.
+    pub mode: Mode,
+    /// Best first.
+    pub passages: Vec<Passage>,
+    /// Chunks that were searched.
+    pub searched: u32,
+}
+
+/// A passage with its place. Places are in characters of the document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Passage {
+    /// Where it stands.
+    pub document: DocumentInfo,
+    /// Chunks: the first one's number and how many.
+    pub slot: u32,
+    /// How many chunks were joined.
+    pub chunks: u32,
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// The page on which it begins.
+    pub page: Option<u64>,
+    /// The headings above it.
+    pub context: String,
+    /// Its text.
+    pub text: String,
+    /// How good it is: only to be compared within one answer.
+    pub score: f32,
+    /// What the score consists of.
+    pub why: Why,
+    /// Other places that say the same.
+    pub also: Vec<Place>,
+}
+
+/// What a score consists of.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Why {
+    /// BM25.
+    pub words: f32,
+    /// Its rank by words, from 1.
+    pub words_rank: Option<usize>,
+    /// Each word's share of it.
+    pub shares: Vec<(String, f32)>,
+    /// The cosine of the vectors.
+    pub cosine: Option<f32>,
+    /// Its rank by vectors, from 1.
+    pub vector_rank: Option<usize>,
+}
+
+/// Where a passage stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// The document's number.
+    pub document: u32,
+    /// Its title.
+    pub title: String,
+    /// Where it begins, in characters.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+/// A chunk that was found.
+#[derive(Clone, Debug)]
+struct Hit {
+    slot: u32,
+    score: f32,
+    why: Why,
+}
+
+impl Base {
+    /// Looks for passages.
+    ///
+    /// # Errors
+    /// If SQLite fails or the base is damaged.
+    pub fn search(&self, query: &Query) -> Result<Found> {
+        self.read(|connection, snapshot| search(connection, snapshot, query))
+    }
+
+    /// The name of the model whose vectors are searched, and how many chunks it has seen.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn embedder(&self) -> Result<Option<(String, usize)>> {
+        self.read(|_, snapshot| {
+            let vectors = &snapshot.vectors;
+            Ok(vectors.embedder.clone().map(|name| (name, vectors.slots())))
+        })
+    }
+
+    /// Chunks that there are, for the reader.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn chunks(&self, reader: &Reader) -> Result<u32> {
+        self.read(|_, snapshot| Ok(snapshot.mask(reader, None, || Ok(None))?.chunks))
+    }
+}
+
+fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result<Found> {
+    let key = (!query.filter.is_empty()).then(|| serde_json::to_string(&query.filter).unwrap_or_default());
+    let mask = snapshot.mask(&query.reader, key.as_deref(), || query.filter.documents(connection))?;
+    // Deep enough that what is joined or dropped leaves enough.
+    let depth = (query.limit * 4).clamp(50, 1000);
+    let vector = query.vector.filter(|(embedder, vector)| {
+        let vectors = &snapshot.vectors;
+        vectors.embedder.as_deref() == Some(*embedder) && vector.len() == vectors.dimensions
+    });
+    let keywords = Keywords::read(connection, snapshot, &mask, query.text)?;
+    let (by_words, by_vector) = rayon::join(
+        || keywords.best(snapshot, depth),
+        || vector.map(|(_, vector)| snapshot.vectors.nearest(vector, &mask, depth)),
+    );
+    let mut hits = fuse::fuse(&by_words, by_vector.as_deref());
+    let enough = if query.join { query.limit * 3 } else { query.limit };
+    hits.truncate(enough);
+    let mut passages = Vec::new();
+    let mut documents: FxHashMap<u32, DocumentInfo> = FxHashMap::default();
+    for mut hit in hits {
+        hit.why.words = keywords.score(snapshot, hit.slot);
+        hit.why.shares = keywords.explain(snapshot, hit.slot);
+        if let Some(passage) = read_passage(connection, snapshot, hit, &mut documents)? {
+            passages.push(passage);
+        }
+    }
+    if query.join {
+        passages = join::join(passages);
+    }
+    passages.truncate(query.limit);
+    let mode = if by_vector.is_some() { Mode::Hybrid } else { Mode::Words };
+    Ok(Found { mode, passages, searched: mask.chunks })
+}
+
+fn read_passage(
+    connection: &Connection,
+    snapshot: &Snapshot,
+    hit: Hit,
+    documents: &mut FxHashMap<u32, DocumentInfo>,
+) -> Result<Option<Passage>> {
+    let owner = snapshot.owners.get(hit.slot as usize).copied().unwrap_or(0);
+    if !documents.contains_key(&owner) {
+        let Some(info) = info_of(connection, owner)? else { return Ok(None) };
+        documents.insert(owner, info);
+    }
+    let Some(document) = documents.get(&owner).cloned() else { return Ok(None) };
+    let mut read =
+        connection.prepare_cached("SELECT start, page, context, text FROM chunks WHERE slot = ?1")?;
+    let (start, page, context, text): (u64, Option<u64>, String, String) =
+        read.query_row([hit.slot], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    Ok(Some(Passage {
+        document,
+        slot: hit.slot,
+        chunks: 1,
+        start,
+        end: start + text.chars().count() as u64,
+        page,
+        context,
+        text,
+        score: hit.score,
+        why: hit.why,
+        also: Vec::new(),
+    }))
+}

@@ -1,0 +1,229 @@
+//! Vectors of chunks, and the nearest of them.
+//!
+//! A vector is kept as whole numbers of 8 bits and their scale. A search compares signs first (D bits a chunk, all of them
+//! read), then orders the best by the numbers themselves: nothing is built, nothing is approximate but the first choice.
+
+use crate::base::Mask;
+use crate::{KnowledgeError, Result};
+use rayon::prelude::*;
+use rusqlite::{Connection, OptionalExtension};
+use shuyuan_kernels::{SIGN_ROWS, dot_i16_i8, put_signs, sign_distances, sign_words};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Up to so many, all are ordered by their numbers.
+const FEW: usize = 32_768;
+/// Of more, at least so many are.
+const CHOSEN: usize = 4_096;
+
+/// All vectors of one embedder.
+#[derive(Default)]
+pub(crate) struct Vectors {
+    /// Its name, by which a query's vector must have been made.
+    pub embedder: Option<String>,
+    pub dimensions: usize,
+    blocks: Vec<Arc<Block>>,
+}
+
+/// Those of consecutive slots.
+struct Block {
+    id: i64,
+    first: u32,
+    /// 0 where there is none.
+    scales: Vec<f32>,
+    codes: Vec<i8>,
+    /// (N / 8, words, 8)
+    signs: Vec<u64>,
+}
+
+/// A vector as it is kept: its scale and numbers, which times the scale are its values. Of zeros, the scale is 0.
+pub(crate) fn encode(vector: &[f32], to: &mut Vec<i8>) -> f32 {
+    let greatest = vector.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+    let scale = greatest / 127.0;
+    let inverse = if scale > 0.0 && scale.is_finite() { 1.0 / scale } else { 0.0 };
+    to.extend(vector.iter().map(|x| (x * inverse).round_ties_even() as i8));
+    if inverse > 0.0 { scale } else { 0.0 }
+}
+
+/// Vectors as they are written: all scales, then all numbers. `None` for a slot without one.
+pub(crate) fn to_bytes<'v>(vectors: impl Iterator<Item = Option<&'v [f32]>>, dimensions: usize) -> Vec<u8> {
+    let (mut scales, mut codes) = (Vec::new(), Vec::new());
+    for vector in vectors {
+        let scale = match vector {
+            Some(vector) => encode(vector, &mut codes),
+            None => {
+                codes.resize(codes.len() + dimensions, 0);
+                0.0
+            }
+        };
+        scales.extend(scale.to_le_bytes());
+    }
+    scales.extend(codes.into_iter().map(|code| code as u8));
+    scales
+}
+
+impl Vectors {
+    /// As the base has them now; what is held already is not read again.
+    pub fn renewed(held: &Arc<Self>, connection: &Connection) -> Result<Arc<Self>> {
+        let chosen = "SELECT e.id, e.name, e.dimensions FROM embedders e, meta m WHERE m.key = 'embedder' AND m.value = e.id";
+        let chosen = connection
+            .prepare_cached(chosen)?
+            .query_row([], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, usize>(2)?))
+            })
+            .optional()?;
+        let Some((id, name, dimensions)) = chosen else { return Ok(Arc::default()) };
+        let mut ids = connection
+            .prepare_cached("SELECT id, first, count FROM vectors WHERE embedder = ?1 ORDER BY first")?;
+        let rows: Vec<(i64, u32, usize)> = ids
+            .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let same = held.embedder.as_ref() == Some(&name);
+        if same && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0)) {
+            return Ok(held.clone());
+        }
+        let mut read = connection.prepare_cached("SELECT data FROM vectors WHERE id = ?1")?;
+        let mut new = Self { embedder: Some(name), dimensions, blocks: Vec::new() };
+        for (id, first, count) in rows {
+            if let Some(block) = held.blocks.iter().find(|block| same && block.id == id) {
+                new.blocks.push(block.clone());
+                continue;
+            }
+            let data: Vec<u8> = read.query_row([id], |row| row.get(0))?;
+            new.blocks.push(Arc::new(Block::new(id, first, count, dimensions, &data)?));
+        }
+        Ok(Arc::new(new))
+    }
+
+    /// Chunks that may have one.
+    pub fn slots(&self) -> usize {
+        self.blocks.iter().map(|block| block.scales.len()).sum()
+    }
+
+    /// The `depth` chunks nearest to `query`, of those in `mask`: slot and cosine, nearest first.
+    pub fn nearest(&self, query: &[f32], mask: &Mask, depth: usize) -> Vec<(u32, f32)> {
+        let asked = Asked::new(query);
+        let limit = if self.slots() > FEW { self.limit(&asked, mask) } else { u16::MAX };
+        let mut best: Vec<(u32, f32)> =
+            self.blocks.par_iter().flat_map_iter(|block| block.near(&asked, mask, limit, depth)).collect();
+        best.sort_unstable_by(nearer);
+        best.truncate(depth);
+        best
+    }
+
+    /// The distance in signs up to which enough chunks lie.
+    fn limit(&self, asked: &Asked, mask: &Mask) -> u16 {
+        let enough = CHOSEN.max(self.slots() / 128);
+        let bins = self.dimensions + 1;
+        let counts = self
+            .blocks
+            .par_iter()
+            .fold(
+                || vec![0usize; bins],
+                |mut counts, block| {
+                    block.each_distance(asked, mask, |_, distance| {
+                        counts[usize::from(distance).min(bins - 1)] += 1
+                    });
+                    counts
+                },
+            )
+            .reduce(|| vec![0; bins], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+        let mut sum = 0;
+        let limit = counts.iter().position(|count| {
+            sum += count;
+            sum >= enough
+        });
+        limit.map_or(u16::MAX, |limit| limit as u16)
+    }
+}
+
+/// Nearest first; at the same distance, the older chunk.
+fn nearer(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// A query in the forms in which it is compared.
+struct Asked {
+    codes: Vec<i16>,
+    scale: f32,
+    signs: Vec<u64>,
+}
+
+impl Asked {
+    fn new(query: &[f32]) -> Self {
+        let length = query.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let greatest = query.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
+        let inverse = if greatest > 0.0 { 2047.0 / greatest } else { 0.0 };
+        let mut signs = vec![0; sign_words(query.len()) * SIGN_ROWS];
+        put_signs(query.iter().map(|&x| x > 0.0), 0, &mut signs);
+        Self {
+            codes: query.iter().map(|x| (x * inverse).round() as i16).collect(),
+            scale: if length > 0.0 { greatest / 2047.0 / length } else { 0.0 },
+            signs: signs.into_iter().step_by(SIGN_ROWS).collect(),
+        }
+    }
+}
+
+impl Block {
+    fn new(id: i64, first: u32, count: usize, dimensions: usize, data: &[u8]) -> Result<Self> {
+        if dimensions == 0 || count.checked_mul(4 + dimensions) != Some(data.len()) {
+            return Err(KnowledgeError::Damaged(format!("vectors {id} are not as many as they say")));
+        }
+        let (scales, codes) = data.split_at(4 * count);
+        let scales: Vec<f32> =
+            scales.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let codes: Vec<i8> = codes.iter().map(|&code| code as i8).collect();
+        let words = sign_words(dimensions);
+        let mut signs = vec![0; count.next_multiple_of(SIGN_ROWS) * words];
+        for (row, codes) in codes.chunks_exact(dimensions).enumerate() {
+            let block = &mut signs[row / SIGN_ROWS * SIGN_ROWS * words..][..SIGN_ROWS * words];
+            put_signs(codes.iter().map(|&code| code > 0), row % SIGN_ROWS, block);
+        }
+        Ok(Self { id, first, scales, codes, signs })
+    }
+
+    fn row(&self, row: usize) -> &[i8] {
+        let dimensions = self.codes.len() / self.scales.len().max(1);
+        &self.codes[row * dimensions..(row + 1) * dimensions]
+    }
+
+    /// Calls `f` with each row that may be seen and has a vector, and its distance in signs.
+    fn each_distance(&self, asked: &Asked, mask: &Mask, mut f: impl FnMut(usize, u16)) {
+        const ROWS: usize = 512;
+        let mut distances = [0u16; ROWS];
+        let words = asked.signs.len();
+        for (part, signs) in self.signs.chunks(ROWS * words).enumerate() {
+            let distances = &mut distances[..signs.len() / words];
+            sign_distances(&asked.signs, signs, distances);
+            let begin = part * ROWS;
+            for (row, &distance) in (begin..self.scales.len()).zip(&*distances) {
+                if self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
+                    f(row, distance);
+                }
+            }
+        }
+    }
+
+    fn near(&self, asked: &Asked, mask: &Mask, limit: u16, depth: usize) -> Vec<(u32, f32)> {
+        let mut found = Vec::new();
+        let mut add = |row: usize| {
+            let product = dot_i16_i8(&asked.codes, self.row(row)) as f32;
+            found.push((self.first + row as u32, product * asked.scale * self.scales[row]));
+        };
+        if limit == u16::MAX {
+            let seen = |&row: &usize| self.scales[row] > 0.0 && mask.has(self.first + row as u32);
+            (0..self.scales.len()).filter(seen).for_each(&mut add);
+        } else {
+            self.each_distance(asked, mask, |row, distance| {
+                if distance <= limit {
+                    add(row);
+                }
+            });
+        }
+        if found.len() > depth {
+            found.select_nth_unstable_by(depth, nearer);
+            found.truncate(depth);
+        }
+        found
+    }
+}
