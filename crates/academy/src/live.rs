@@ -1,6 +1,6 @@
 //! The academy at work: its home, its events, and the weights of this moment.
 
-use crate::{Events, Home};
+use crate::{Events, Home, Knowledge};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
@@ -107,12 +107,20 @@ pub struct Academy {
     pub lang: Lang,
     live: RwLock<Option<LiveModel>>,
     my_prompt: Mutex<Option<String>>,
+    pub(crate) knowledge: Mutex<Option<Arc<Knowledge>>>,
 }
 
 impl Academy {
     /// An academy at `home`, with no model yet.
     pub fn new(home: Home, lang: Lang) -> Self {
-        Self { home, events: Events::default(), lang, live: RwLock::new(None), my_prompt: Mutex::new(None) }
+        Self {
+            home,
+            events: Events::default(),
+            lang,
+            live: RwLock::new(None),
+            my_prompt: Mutex::new(None),
+            knowledge: Mutex::new(None),
+        }
     }
 
     /// The weights of this moment.

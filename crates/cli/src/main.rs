@@ -16,6 +16,7 @@ mod files;
 mod generate;
 mod get;
 mod inspect;
+mod kb;
 mod keyboard;
 mod models;
 mod out;

@@ -4,6 +4,7 @@ pub mod corpus;
 pub mod eval;
 pub mod finetune;
 pub mod get;
+pub mod knowledge;
 pub mod pretrain;
 pub mod quickstart;
 pub mod race;
