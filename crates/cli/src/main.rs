@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod bench_retrieval;
 mod chat;
 mod corpus;
 mod doctor;
