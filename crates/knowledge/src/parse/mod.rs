@@ -1,6 +1,37 @@
-//! Bytes of any format to documents.
+//! Bytes of any format to documents. Knows nothing of chunks, indexes or sources.
+//!
+//! The way of one file: [`format`] says what it is, by its first bytes, then by its ending; the reader of that format fills
+//! a [`draft`], which sees to it that blocks cover the text. What unpacks (office files, mail, archives) or is read by
+//! foreign code (PDF) runs in a thread of its own under a [`budget`], so that a hostile file costs no more than its limits.
+
+mod archive;
+mod budget;
+mod cfb;
+mod code;
+mod csv;
+mod date;
+mod draft;
+mod encoding;
+mod epub;
+mod format;
+mod html;
+mod isolate;
+mod json;
+mod mail;
+mod markdown;
+mod markup;
+mod office;
+mod package;
+mod pdf;
+mod table;
+mod text;
+mod xml;
 
 use crate::Document;
+use budget::Budget;
+use format::Format;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 /// What bounds the work on one file.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +76,101 @@ pub struct Parsed {
 }
 
 /// Reads one file. `name` is its path or address; its ending helps to tell the format, its bytes decide.
-pub fn parse(name: &str, _bytes: &[u8], _limits: &Limits) -> Parsed {
-    let reason = format!("{name}: formats are not read yet");
-    Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] }
+///
+/// Never panics, and returns soon after `limits.seconds` at the latest: what is not read is in [`Parsed::unread`].
+pub fn parse(name: &str, bytes: &[u8], limits: &Limits) -> Parsed {
+    let unread = |reason| Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] };
+    if bytes.len() as u64 > limits.file {
+        return unread(format!(
+            "{name} has {} bytes, more than the {} that a file may have; split it, or raise the limit",
+            bytes.len(),
+            limits.file
+        ));
+    }
+    let budget = Budget::new(limits);
+    let format = match format::detect(name, bytes) {
+        Ok(format) => format,
+        Err(reason) => return unread(reason),
+    };
+    if format.is_plain() {
+        let read = isolate::caught(name, || plain(format, name, bytes, &budget));
+        return match read {
+            Ok(document) => Parsed { documents: vec![document], unread: Vec::new() },
+            Err(reason) => unread(reason),
+        };
+    }
+    let bytes = Arc::new(bytes.to_vec());
+    let owned = name.to_owned();
+    let mut parsed = Parsed::default();
+    let (items, ended) = isolate::collect(&budget.clone(), move |out| {
+        read(Part { name: owned, inner: String::new(), bytes, depth: 0 }, &budget, out);
+    });
+    for item in items {
+        match item {
+            Ok(document) => parsed.documents.push(document),
+            Err(unread) => parsed.unread.push(unread),
+        }
+    }
+    if let Err(reason) = ended {
+        parsed.unread.push(Unread { inner: String::new(), reason: format!("{name} {reason}") });
+    }
+    parsed
 }
+
+/// What a reader reports: a document, or what it could not read.
+type Item = Result<Document, Unread>;
+
+/// A file, or one within an archive or a mail.
+struct Part {
+    /// Its own name: the ending counts.
+    name: String,
+    /// Where it lies in the outermost file; empty for that file itself.
+    inner: String,
+    bytes: Arc<Vec<u8>>,
+    /// How many archives it lies in.
+    depth: usize,
+}
+
+/// Reads `part` and whatever lies in it.
+fn read(part: Part, budget: &Budget, out: &Sender<Item>) {
+    let Part { name, inner, bytes, depth } = part;
+    let read = format::detect(&name, &bytes).and_then(|format| {
+        budget.check()?;
+        isolate::caught(&name, || match format {
+            Format::Pdf => pdf::isolated(&name, &bytes, budget).map(Some),
+            Format::Docx => office::docx(&bytes, budget).map(Some),
+            Format::Pptx => office::pptx(&bytes, budget).map(Some),
+            Format::Xlsx => office::xlsx(&bytes, budget).map(Some),
+            Format::Xls => office::xls(&bytes, budget).map(Some),
+            Format::Ods => office::ods(&bytes, budget).map(Some),
+            Format::Odt => office::odt(&bytes, budget).map(Some),
+            Format::Epub => epub::read(&bytes, budget).map(Some),
+            Format::Mail => mail::read(&inner, &bytes, depth, budget, out).map(Some),
+            Format::Zip => archive::read(&inner, &bytes, depth, budget, out).map(|()| None),
+            plainly => plain(plainly, &name, &bytes, budget).map(Some),
+        })
+    });
+    // A receiver that is gone has run out of time: there is nobody left to tell.
+    let _ = match read {
+        Ok(Some(document)) => out.send(Ok(Document { inner, ..document })),
+        Ok(None) => Ok(()),
+        Err(reason) => out.send(Err(Unread { inner, reason })),
+    };
+}
+
+/// The formats that nothing is packed into and that only our own linear code reads.
+fn plain(format: Format, name: &str, bytes: &[u8], budget: &Budget) -> Result<Document, String> {
+    match format {
+        Format::Markdown => markdown::read(bytes, budget),
+        Format::Html => html::read(bytes, budget),
+        Format::Xml => html::read_xml(bytes, budget),
+        Format::Csv => csv::read(name, bytes, budget),
+        Format::Json => json::read(bytes, budget),
+        Format::Jsonl => json::read_lines(bytes, budget),
+        Format::Code => code::read(name, bytes, budget),
+        _ => text::read(bytes, budget),
+    }
+}
+
+#[cfg(test)]
+mod tests;
