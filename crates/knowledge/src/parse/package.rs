@@ -30,11 +30,6 @@ impl<'a> Package<'a> {
         self.zip.index_for_name(name).is_some()
     }
 
-    /// The names that can be read as such.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.zip.file_names().flatten().map(|name| name.into_owned()).collect()
-    }
-
     /// What an entry is called, in bytes, and whether it is a file that can be read; links and folders are `None`.
     pub(crate) fn entry(&mut self, index: usize) -> Result<Option<(Vec<u8>, bool)>, String> {
         let entry = self.zip.by_index_raw(index).map_err(|error| format!("damaged entry ({error})"))?;

@@ -17,16 +17,12 @@ pub(crate) fn docx(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     let body = package.read(&main)?;
     let styles = package.read("word/styles.xml").map(|bytes| styles(&bytes, budget)).unwrap_or_default();
     let numbered = package.read("word/numbering.xml").map(|bytes| numbered(&bytes, budget)).unwrap_or_default();
-    let mut body_of = |bytes: &[u8], draft: &mut Draft| {
-        let mut body = Body { styles: &styles, numbered: &numbered, ..Body::default() };
-        let ended = xml::walk(bytes, budget, |piece| {
-            body.take(piece, draft);
-            Ok(())
-        });
-        body.end(draft);
-        ended
-    };
-    let ended = body_of(&body, &mut draft);
+    let mut open = Body::new(&styles, &numbered);
+    let ended = xml::walk(&body, budget, |piece| {
+        open.take(piece, &mut draft);
+        Ok(())
+    });
+    open.end(&mut draft);
     for (part, element) in [("word/footnotes.xml", "footnote"), ("word/endnotes.xml", "endnote")] {
         if let Ok(bytes) = package.read(part) {
             notes(&bytes, element, budget, &mut draft);
@@ -165,14 +161,14 @@ struct Body<'a> {
     counts: FxHashMap<(String, usize), usize>,
 }
 
-static NO_STYLES: std::sync::LazyLock<FxHashMap<String, Style>> = std::sync::LazyLock::new(FxHashMap::default);
-static NO_LISTS: std::sync::LazyLock<FxHashMap<(String, usize), bool>> = std::sync::LazyLock::new(FxHashMap::default);
+/// What is left out: deleted text, and the second writing of what older programs cannot show.
+const SKIPPED: [&str; 4] = ["del", "moveFrom", "Fallback", "instrText"];
 
-impl Default for Body<'_> {
-    fn default() -> Self {
+impl<'a> Body<'a> {
+    fn new(styles: &'a FxHashMap<String, Style>, numbered: &'a FxHashMap<(String, usize), bool>) -> Self {
         Self {
-            styles: &NO_STYLES,
-            numbered: &NO_LISTS,
+            styles,
+            numbered,
             paragraphs: Vec::new(),
             skipped: 0,
             text: false,
@@ -183,18 +179,13 @@ impl Default for Body<'_> {
             counts: FxHashMap::default(),
         }
     }
-}
 
-/// What is left out: deleted text, and the second writing of what older programs cannot show.
-const SKIPPED: [&str; 4] = ["del", "moveFrom", "Fallback", "instrText"];
-
-impl Body<'_> {
     fn take(&mut self, piece: Piece<'_>, draft: &mut Draft) {
         match piece {
             Piece::Open(tag) if SKIPPED.contains(&tag.name) => self.skipped += 1,
             Piece::Close(name) if SKIPPED.contains(&name) => self.skipped = self.skipped.saturating_sub(1),
             _ if self.skipped > 0 => {}
-            Piece::Open(tag) => self.open(&tag, draft),
+            Piece::Open(tag) => self.open(&tag),
             Piece::Close(name) => self.close(name, draft),
             Piece::Text(text) => {
                 if self.text {
@@ -210,7 +201,7 @@ impl Body<'_> {
         }
     }
 
-    fn open(&mut self, tag: &Tag<'_>, draft: &mut Draft) {
+    fn open(&mut self, tag: &Tag<'_>) {
         match tag.name {
             "p" => self.paragraphs.push(Paragraph::default()),
             "t" => self.text = true,
@@ -254,7 +245,6 @@ impl Body<'_> {
                 }
             }
         }
-        let _ = draft;
     }
 
     fn close(&mut self, name: &str, draft: &mut Draft) {

@@ -315,8 +315,9 @@ impl Follow<'_> {
                 return;
             }
             // A ligature is as wide as its letters together.
-            let count = meaning.chars().count().max(1) as f64;
-            for (index, char) in meaning.chars().enumerate() {
+            let chars = meaning.chars().flat_map(unjoined);
+            let count = chars.clone().count().max(1) as f64;
+            for (index, char) in chars.enumerate() {
                 let part = |index: f64| (from.0 + (to.0 - from.0) * index / count) as f32;
                 let (x0, x1) = (part(index as f64), part(index as f64 + 1.0));
                 let letter = Letter { char, x0, x1: x1.max(x0), y: from.1 as f32, size: size as f32, bold: font.bold };
@@ -324,6 +325,20 @@ impl Follow<'_> {
             }
         });
     }
+}
+
+/// A ligature's letters, that words be found whichever way they are set.
+fn unjoined(char: char) -> impl Iterator<Item = char> + Clone {
+    let letters = match char {
+        '\u{fb00}' => "ff",
+        '\u{fb01}' => "fi",
+        '\u{fb02}' => "fl",
+        '\u{fb03}' => "ffi",
+        '\u{fb04}' => "ffl",
+        '\u{fb05}' | '\u{fb06}' => "st",
+        _ => "",
+    };
+    letters.chars().chain(letters.is_empty().then_some(char))
 }
 
 fn number_in_range(number: f64) -> f64 {

@@ -177,8 +177,8 @@ impl Segment {
         for word in &self.words {
             if let Some(before) = before {
                 let gap = word.x0 - before.x1 > WORD_GAP * word.size.min(before.size);
-                let wide = ends_wide(out) && begins_wide(&word.text);
-                if (gap && !wide) || (before.space && !wide) {
+                // Chinese that is set wide has gaps, but no spaces.
+                if before.space || (gap && !(ends_wide(out) && begins_wide(&word.text))) {
                     out.push(' ');
                 }
             }

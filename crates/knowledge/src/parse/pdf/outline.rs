@@ -30,7 +30,10 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
             && paragraph.text.chars().any(char::is_alphabetic)
     };
     // In a text that is bold throughout it says nothing.
-    let bold = paragraphs().filter(|paragraph| is_bold(paragraph)).count() * 3 < paragraphs().count();
+    let letters = |bold: bool| -> usize {
+        paragraphs().filter(|paragraph| paragraph.bold == bold).map(|paragraph| paragraph.text.chars().count()).sum()
+    };
+    let bold = letters(true) * 2 < letters(false);
     for page in &pages {
         draft.page();
         for piece in &page.pieces {
