@@ -50,7 +50,10 @@ fn parse_empty_and_foreign() {
 fn parse_zip_bombs() {
     let zeros = vec![b'0'; 8 << 20];
     let flat = zipped(&[("zeros.txt", &zeros)]);
-    assert_says(&parsed_within("flat.zip", &flat, &small()), &["zeros.txt", "more than 4194304 bytes when unpacked"]);
+    assert_says(
+        &parsed_within("flat.zip", &flat, &small()),
+        &["zeros.txt", "more than 4194304 bytes when unpacked"],
+    );
     // Each level harmless by itself: 3 MB of text in all, thrice.
     let level = zipped(&[("a.txt", &zeros[..3 << 20])]);
     let nested = zipped(&[("a.zip", &level), ("b.zip", &level), ("c.zip", &level)]);
@@ -62,7 +65,10 @@ fn parse_zip_bombs() {
     for _ in 0..10 {
         deep = zipped(&[("a.zip", &deep)]);
     }
-    assert_says(&parsed_within("deep.zip", &deep, &small()), &["a.zip/a.zip/a.zip", "deeper than the 3 levels"]);
+    assert_says(
+        &parsed_within("deep.zip", &deep, &small()),
+        &["a.zip/a.zip/a.zip", "deeper than the 3 levels"],
+    );
     // Many files.
     let names: Vec<String> = (0..100).map(|index| format!("{index}.txt")).collect();
     let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"a text"[..])).collect();
@@ -77,13 +83,17 @@ fn parse_zip_bombs() {
         ("a.epub", &["META-INF/container.xml"]),
     ] {
         let parts: Vec<(&str, &[u8])> = parts.iter().map(|part| (*part, &zeros[..])).collect();
-        assert_says(&parsed_within(name, &zipped(&parts), &small()), &["more than 4194304 bytes when unpacked"]);
+        assert_says(
+            &parsed_within(name, &zipped(&parts), &small()),
+            &["more than 4194304 bytes when unpacked"],
+        );
     }
 }
 
 #[test]
 fn parse_names_stay_within() {
-    let names = ["../../etc/passwd.txt", "/root.txt", "C:\\windows\\a.txt", "a/./b/../c.txt", "..\\..\\up.txt"];
+    let names =
+        ["../../etc/passwd.txt", "/root.txt", "C:\\windows\\a.txt", "a/./b/../c.txt", "..\\..\\up.txt"];
     let parts: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &b"a text"[..])).collect();
     let read = parsed("names.zip", &zipped(&parts));
     let inner: Vec<&str> = read.documents.iter().map(|document| document.inner.as_str()).collect();
@@ -179,7 +189,13 @@ fn parse_hostile_pdfs() {
         .into_bytes()
     };
     let text = stream("", b"BT /F 12 Tf 72 700 Td (A line of text.) Tj ET");
-    let whole = [catalogue.clone(), b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(), page("5 0 R"), font.clone(), text.clone()];
+    let whole = [
+        catalogue.clone(),
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_vec(),
+        page("5 0 R"),
+        font.clone(),
+        text.clone(),
+    ];
     assert_eq!(document("a.pdf", &pdf(&whole)).text, "A line of text.");
 
     // A tree of pages that holds itself.
@@ -192,7 +208,10 @@ fn parse_hostile_pdfs() {
     // Forms that draw themselves, many times over.
     let mut forms = whole.to_vec();
     forms[4] = stream("", &b"/X Do ".repeat(1000));
-    forms.push(stream("/Type /XObject /Subtype /Form /Resources << /XObject << /X 6 0 R >> >>", &b"/X Do ".repeat(1000)));
+    forms.push(stream(
+        "/Type /XObject /Subtype /Form /Resources << /XObject << /X 6 0 R >> >>",
+        &b"/X Do ".repeat(1000),
+    ));
     let begun = Instant::now();
     parsed("forms.pdf", &pdf(&forms));
     assert!(begun.elapsed() < Duration::from_secs(60));
@@ -205,7 +224,10 @@ fn parse_hostile_pdfs() {
     let packed = packed.finish().expect("packed");
     let mut bomb = whole.to_vec();
     bomb[4] = stream("/Filter /FlateDecode", &packed);
-    assert_says(&parsed_within("bomb.pdf", &pdf(&bomb), &small()), &["more than 4194304 bytes when unpacked"]);
+    assert_says(
+        &parsed_within("bomb.pdf", &pdf(&bomb), &small()),
+        &["more than 4194304 bytes when unpacked"],
+    );
     let mut twice = ZlibEncoder::new(Vec::new(), Compression::best());
     twice.write_all(&packed).expect("packed");
     bomb[4] = stream("/Filter [/FlateDecode /FlateDecode]", &twice.finish().expect("packed"));
@@ -266,7 +288,8 @@ fn parse_cut_files() {
 /// `SHUYUAN_MUTATIONS=20000` for more; the seed is in every message.
 #[test]
 fn parse_damaged_files() {
-    let count: u64 = std::env::var("SHUYUAN_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(2000);
+    let count: u64 =
+        std::env::var("SHUYUAN_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(2000);
     let files = files();
     for seed in 1..=count {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -319,13 +342,21 @@ fn speed() {
     let unit = std::fs::read(goldens().join("files/guide.md")).expect("a golden");
     let unit = &unit[unit.windows(5).position(|window| window == b"\n---\n").expect("front matter") + 5..];
     let paragraphs = std::fs::read(goldens().join("files/utf8.txt")).expect("a golden");
-    for (name, unit) in [("a.md", unit), ("a.txt", &paragraphs[..]), ("a.html", &std::fs::read(goldens().join("files/page.html")).expect("a golden")[..])] {
+    for (name, unit) in [
+        ("a.md", unit),
+        ("a.txt", &paragraphs[..]),
+        ("a.html", &std::fs::read(goldens().join("files/page.html")).expect("a golden")[..]),
+    ] {
         let text = unit.repeat((100 << 20) / unit.len());
         for _ in 0..3 {
             let begun = Instant::now();
             let read = parse(name, &text, &Limits::default());
             let seconds = begun.elapsed().as_secs_f64();
-            println!("{name}: {:.0} MB/s, {} blocks", text.len() as f64 / 1e6 / seconds, read.documents[0].blocks.len());
+            println!(
+                "{name}: {:.0} MB/s, {} blocks",
+                text.len() as f64 / 1e6 / seconds,
+                read.documents[0].blocks.len()
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn read(
 ) -> Result<(), String> {
     if depth >= budget.limits.depth {
         let limit = budget.limits.depth;
-        return Err(format!("an archive deeper than the {limit} levels that are opened; unpack it and add its files"));
+        return Err(format!(
+            "an archive deeper than the {limit} levels that are opened; unpack it and add its files"
+        ));
     }
     let mut package = Package::open(bytes, budget)?;
     if package.len() == 0 {
@@ -29,12 +31,15 @@ pub(crate) fn read(
             Ok(Some(entry)) => entry,
             Ok(None) => continue,
             Err(reason) => {
-                let _ = out.send(Err(Unread { inner: within(inner, &format!("entry {}", index + 1)), reason }));
+                let _ =
+                    out.send(Err(Unread { inner: within(inner, &format!("entry {}", index + 1)), reason }));
                 continue;
             }
         };
         // Older Windows programs write names in the encoding of their language, and do not say so.
-        let name = clean_path(&encoding::decode(&name, None).unwrap_or_else(|_| String::from_utf8_lossy(&name).into_owned()));
+        let name = clean_path(
+            &encoding::decode(&name, None).unwrap_or_else(|_| String::from_utf8_lossy(&name).into_owned()),
+        );
         if is_litter(&name) {
             continue;
         }
@@ -52,7 +57,10 @@ pub(crate) fn read(
             Err(reason) => {
                 let _ = out.send(Err(Unread { inner, reason }));
                 if budget.room() == 0 {
-                    return Err(format!("the files after entry {} were not read: the limit is used up", index + 1));
+                    return Err(format!(
+                        "the files after entry {} were not read: the limit is used up",
+                        index + 1
+                    ));
                 }
             }
         }
@@ -66,14 +74,19 @@ fn within(inner: &str, name: &str) -> String {
 
 /// A name as a path within: without drives, roots, `.` and `..`, its parts apart by `/`.
 pub(crate) fn clean_path(name: &str) -> String {
-    let parts = name.split(['/', '\\']).map(|part| part.chars().filter(|char| !char.is_control()).collect::<String>());
+    let parts = name
+        .split(['/', '\\'])
+        .map(|part| part.chars().filter(|char| !char.is_control()).collect::<String>());
     let parts = parts.map(|part| part.trim().to_owned());
-    let kept = parts.filter(|part| !matches!(&**part, "" | "." | "..") && !(part.len() == 2 && part.ends_with(':')));
+    let kept =
+        parts.filter(|part| !matches!(&**part, "" | "." | "..") && !(part.len() == 2 && part.ends_with(':')));
     kept.collect::<Vec<_>>().join("/")
 }
 
 /// What systems leave in archives beside the files.
 fn is_litter(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    name.starts_with("__MACOSX/") || matches!(file, ".DS_Store" | "Thumbs.db" | "desktop.ini") || file.starts_with("~$")
+    name.starts_with("__MACOSX/")
+        || matches!(file, ".DS_Store" | "Thumbs.db" | "desktop.ini")
+        || file.starts_with("~$")
 }

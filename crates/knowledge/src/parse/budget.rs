@@ -42,7 +42,9 @@ impl Budget {
             return Ok(());
         }
         let seconds = self.limits.seconds;
-        Err(format!("not read within the {seconds} seconds that a file may take; split it, or raise the limit"))
+        Err(format!(
+            "not read within the {seconds} seconds that a file may take; split it, or raise the limit"
+        ))
     }
 
     /// Fails once more than the limit has been unpacked, through all levels.
@@ -68,6 +70,8 @@ impl Budget {
         if self.counts.files.fetch_add(1, Relaxed) < limit {
             return Ok(());
         }
-        Err(format!("more than {limit} files within, the most that an archive may hold; split it, or raise the limit"))
+        Err(format!(
+            "more than {limit} files within, the most that an archive may hold; split it, or raise the limit"
+        ))
     }
 }

@@ -35,8 +35,14 @@ impl<'a> Cfb<'a> {
             12 => 4096,
             _ => return None,
         };
-        let mut cfb =
-            Self { bytes, sector, fat: Vec::new(), mini_fat: Vec::new(), mini: Vec::new(), entries: Vec::new() };
+        let mut cfb = Self {
+            bytes,
+            sector,
+            fat: Vec::new(),
+            mini_fat: Vec::new(),
+            mini: Vec::new(),
+            entries: Vec::new(),
+        };
         // Where the allocation table's own sectors are: 109 in the header, more in a chain.
         let most = bytes.len() / sector + 1;
         let mut tables: Vec<u32> = (0..109).filter_map(|index| u32_at(bytes, 76 + 4 * index)).collect();
@@ -44,7 +50,8 @@ impl<'a> Cfb<'a> {
         let mut steps = 0;
         while next < NONE && steps < most {
             let sector = cfb.at(next)?;
-            let (last, entries) = sector.split_last_chunk::<4>().map(|(rest, last)| (u32::from_le_bytes(*last), rest))?;
+            let (last, entries) =
+                sector.split_last_chunk::<4>().map(|(rest, last)| (u32::from_le_bytes(*last), rest))?;
             tables.extend(words(entries));
             next = last;
             steps += 1;
@@ -60,7 +67,11 @@ impl<'a> Cfb<'a> {
                 .filter_map(|index| u16_at(entry, 2 * index))
                 .collect();
             let len = u32_at(entry, 120)? as usize;
-            cfb.entries.push(Entry { name: String::from_utf16_lossy(&name), start: u32_at(entry, 116)?, len });
+            cfb.entries.push(Entry {
+                name: String::from_utf16_lossy(&name),
+                start: u32_at(entry, 116)?,
+                len,
+            });
         }
         let root = cfb.entries.first()?;
         cfb.mini = cfb.chain(root.start, root.len);

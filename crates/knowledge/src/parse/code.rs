@@ -49,9 +49,10 @@ pub(crate) fn ending(name: &str) -> Option<&'static str> {
 }
 
 const ENDINGS: [&str; 54] = [
-    "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "tsx", "java", "kt", "kts", "scala", "groovy", "go", "c", "h", "cc", "cpp",
-    "cxx", "hpp", "hh", "cs", "fs", "vb", "swift", "m", "mm", "rb", "php", "pl", "pm", "lua", "r", "jl", "sh", "bash", "zsh",
-    "ps1", "bat", "sql", "ex", "exs", "erl", "hs", "ml", "clj", "lisp", "dart", "zig", "toml", "yaml", "yml", "ini", "css",
+    "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "tsx", "java", "kt", "kts", "scala", "groovy", "go", "c",
+    "h", "cc", "cpp", "cxx", "hpp", "hh", "cs", "fs", "vb", "swift", "m", "mm", "rb", "php", "pl", "pm",
+    "lua", "r", "jl", "sh", "bash", "zsh", "ps1", "bat", "sql", "ex", "exs", "erl", "hs", "ml", "clj",
+    "lisp", "dart", "zig", "toml", "yaml", "yml", "ini", "css",
 ];
 
 fn format(name: &str) -> &'static str {
@@ -69,7 +70,10 @@ fn lines(text: &str) -> Vec<Range<usize>> {
 }
 
 fn indent(line: &str) -> usize {
-    line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).map(|byte| if byte == b'\t' { 4 } else { 1 }).sum()
+    line.bytes()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .map(|byte| if byte == b'\t' { 4 } else { 1 })
+        .sum()
 }
 
 /// The least indentation within a definition: that of its members.
@@ -183,7 +187,9 @@ impl Scan {
             return Line::Before;
         }
         let word: String = trimmed.chars().take_while(|char| char.is_alphanumeric()).collect();
-        let goes_on = ["end", "else", "elif", "elsif", "except", "catch", "finally", "fi", "done", "esac", "then", "do"];
+        let goes_on = [
+            "end", "else", "elif", "elsif", "except", "catch", "finally", "fi", "done", "esac", "then", "do",
+        ];
         if starts(&["}", ")", "]", "{", "where"]) || goes_on.contains(&word.as_str()) {
             return Line::Goes;
         }
@@ -194,8 +200,22 @@ impl Scan {
 /// Whether a line defines something, body or not.
 fn defines(line: &str) -> bool {
     let words = [
-        "fn", "struct", "enum", "trait", "impl", "class", "def", "func", "function", "interface", "object", "macro_rules",
-        "record", "defmodule", "CREATE", "create",
+        "fn",
+        "struct",
+        "enum",
+        "trait",
+        "impl",
+        "class",
+        "def",
+        "func",
+        "function",
+        "interface",
+        "object",
+        "macro_rules",
+        "record",
+        "defmodule",
+        "CREATE",
+        "create",
     ];
     line.split(|char: char| !char.is_alphanumeric() && char != '_').take(5).any(|word| words.contains(&word))
 }

@@ -24,7 +24,10 @@ pub(crate) fn read(name: &str, bytes: &[u8], budget: &Budget) -> Result<Document
             Ok(true) => rows.push(record.iter().map(str::to_owned).collect()),
             Ok(false) => break,
             Err(error) => {
-                draft.note(format!("rows from line {} on could not be read: {error}", record.position().map_or(0, |at| at.line())));
+                draft.note(format!(
+                    "rows from line {} on could not be read: {error}",
+                    record.position().map_or(0, |at| at.line())
+                ));
                 break;
             }
         }
@@ -38,7 +41,8 @@ pub(crate) fn read(name: &str, bytes: &[u8], budget: &Budget) -> Result<Document
 
 /// The one that stands outside quotes in most of the first lines, equally often.
 fn delimiter(text: &str, default: u8) -> u8 {
-    let lines: Vec<[usize; 4]> = text.lines().filter(|line| !line.trim().is_empty()).take(20).map(count).collect();
+    let lines: Vec<[usize; 4]> =
+        text.lines().filter(|line| !line.trim().is_empty()).take(20).map(count).collect();
     let marks = [b',', b'\t', b';', b'|'];
     let score = |mark: usize| {
         let first = lines.first().map_or(0, |counts| counts[mark]);

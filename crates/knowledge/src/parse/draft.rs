@@ -120,13 +120,20 @@ impl Draft {
         let cleaned = clean(text);
         let mut text = cleaned.trim_end();
         // Indentation counts in code and lists, and where the first cell of a table is empty.
-        text = if kind == Kind::Code || item || matches!(kind, Kind::Table { .. }) { skip_empty_lines(text) } else { text.trim_start() };
+        text = if kind == Kind::Code || item || matches!(kind, Kind::Table { .. }) {
+            skip_empty_lines(text)
+        } else {
+            text.trim_start()
+        };
         if text.is_empty() || self.full {
             return;
         }
         if self.document.text.len().saturating_add(text.len()) > self.limit {
             self.full = true;
-            self.note(format!("only the first {} bytes of text were read: it has more", self.document.text.len()));
+            self.note(format!(
+                "only the first {} bytes of text were read: it has more",
+                self.document.text.len()
+            ));
             return;
         }
         if !self.document.text.is_empty() {

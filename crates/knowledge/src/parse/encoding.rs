@@ -21,7 +21,11 @@ pub(crate) fn decode(bytes: &[u8], said: Option<&str>) -> Result<String, String>
     if let Some(encoding) = utf16(bytes) {
         return Ok(encoding.decode_without_bom_handling(bytes).0.into_owned());
     }
-    let controls = bytes.iter().take(65_536).filter(|&&byte| byte < 9 || (14..27).contains(&byte) || byte == 127).count();
+    let controls = bytes
+        .iter()
+        .take(65_536)
+        .filter(|&&byte| byte < 9 || (14..27).contains(&byte) || byte == 127)
+        .count();
     if controls * 50 > bytes.len().min(65_536) {
         return Err("expected text, found binary data; give it in one of the formats that are read, such as PDF, DOCX or \
                     plain text"
@@ -63,9 +67,7 @@ fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     if sample.len() < 4 {
         return None;
     }
-    let usual = |unit: u16| {
-        matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x2010..=0x203b | 0x3000..=0x30ff | 0x4e00..=0x9fff | 0xff00..=0xffef)
-    };
+    let usual = |unit: u16| matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x2010..=0x203b | 0x3000..=0x30ff | 0x4e00..=0x9fff | 0xff00..=0xffef);
     // Letters alone do not tell: two Latin ones make a Chinese character. A space or a line end in a unit does.
     let telling = |unit: u16| matches!(unit, 9 | 10 | 13 | 0x20..=0x7e | 0x3001 | 0x3002 | 0xff0c);
     for (encoding, unit) in [
@@ -90,7 +92,8 @@ pub(crate) fn declared(bytes: &[u8]) -> Option<String> {
         _ => return None,
     };
     let rest = head[at + skip..].trim_start().strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']);
-    let label: String = rest.chars().take_while(|char| char.is_ascii_alphanumeric() || "-_:.".contains(*char)).collect();
+    let label: String =
+        rest.chars().take_while(|char| char.is_ascii_alphanumeric() || "-_:.".contains(*char)).collect();
     // A file that can be read so far is not UTF-16, whatever it says.
     (!label.is_empty() && !label.starts_with("utf-16")).then_some(label)
 }

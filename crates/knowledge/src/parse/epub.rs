@@ -35,7 +35,8 @@ pub(crate) fn read(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
                 "item" => {
                     if let (Some(id), Some(href)) = (tag.attribute("id"), tag.attribute("href")) {
                         // The table of contents says again what the headings say.
-                        let contents = tag.attribute("properties").is_some_and(|properties| properties.contains("nav"));
+                        let contents =
+                            tag.attribute("properties").is_some_and(|properties| properties.contains("nav"));
                         manifest.insert(id, (resolve(folder, &unescaped(&href)), contents));
                     }
                 }

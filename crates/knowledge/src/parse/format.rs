@@ -27,14 +27,6 @@ pub(crate) enum Format {
     Text,
 }
 
-impl Format {
-    /// Whether nothing is packed into it and only our own linear code reads it.
-    pub(crate) fn is_plain(self) -> bool {
-        use Format::*;
-        matches!(self, Html | Xml | Markdown | Csv | Json | Jsonl | Code | Text)
-    }
-}
-
 /// What is recognised by its beginning and cannot be read: the mark, what it is, what to do.
 const FOREIGN: [(&[u8], &str, &str); 22] = [
     (b"\x89PNG", "a picture (PNG)", PICTURE),
@@ -100,7 +92,11 @@ fn textual(name: &str, head: &[u8]) -> Format {
     let lower = begin.get(..begin.len().min(256)).unwrap_or("").to_ascii_lowercase();
     let path = name.split(['?', '#']).next().unwrap_or(name);
     let path = if path.rsplit('/').next().unwrap_or("").contains('.') { path } else { name };
-    let ending = path.rsplit(['/', '\\']).next().and_then(|file| file.rsplit_once('.')).map_or("", |(_, ending)| ending);
+    let ending = path
+        .rsplit(['/', '\\'])
+        .next()
+        .and_then(|file| file.rsplit_once('.'))
+        .map_or("", |(_, ending)| ending);
     let ending = ending.to_ascii_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
         return Format::Html;
@@ -137,11 +133,23 @@ fn textual(name: &str, head: &[u8]) -> Format {
 
 /// Whether a text begins with lines as mails do: at least two of the usual ones.
 fn is_mail(begin: &str) -> bool {
-    let names = ["from:", "to:", "subject:", "date:", "received:", "return-path:", "message-id:", "mime-version:", "delivered-to:"];
+    let names = [
+        "from:",
+        "to:",
+        "subject:",
+        "date:",
+        "received:",
+        "return-path:",
+        "message-id:",
+        "mime-version:",
+        "delivered-to:",
+    ];
     let first = begin.lines().next().unwrap_or("").to_ascii_lowercase();
     let is_head = |line: &str| names.iter().any(|name| line.to_ascii_lowercase().starts_with(name));
     is_head(&first)
-        && begin.contains("\nMIME-Version:") | begin.contains("\nMessage-ID:") | begin.contains("\nMessage-Id:")
+        && begin.contains("\nMIME-Version:")
+            | begin.contains("\nMessage-ID:")
+            | begin.contains("\nMessage-Id:")
         && begin.lines().take_while(|line| !line.is_empty()).filter(|line| is_head(line)).count() > 1
 }
 
@@ -149,7 +157,11 @@ fn is_mail(begin: &str) -> bool {
 fn packed(name: &str, bytes: &[u8]) -> Result<Format, String> {
     let Ok(zip) = zip::ZipArchive::new(Cursor::new(bytes)) else {
         let ending = name.rsplit('.').next().unwrap_or("").to_ascii_lowercase();
-        let what = if matches!(&*ending, "docx" | "xlsx" | "pptx" | "epub" | "ods" | "odt") { &*ending } else { "ZIP" };
+        let what = if matches!(&*ending, "docx" | "xlsx" | "pptx" | "epub" | "ods" | "odt") {
+            &*ending
+        } else {
+            "ZIP"
+        };
         return Err(format!("expected a whole {what} file, found a damaged or cut one; fetch it anew"));
     };
     let has = |name: &str| zip.index_for_name(name).is_some();

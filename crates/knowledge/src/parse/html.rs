@@ -56,18 +56,33 @@ pub(crate) fn read_xml(bytes: &[u8], budget: &Budget) -> Result<Document, String
 /// Writes a page into `draft`.
 pub(crate) fn write(text: &str, draft: &mut Draft, budget: &Budget) -> Result<(), String> {
     let mut page = Page::default();
-    for (number, token) in Tokens::new(text, false).enumerate() {
-        if number % 4096 == 0 {
+    let mut tokens = Tokens::new(text, false);
+    let mut number = 0usize;
+    loop {
+        number += 1;
+        if number.is_multiple_of(4096) {
             budget.check()?;
         }
+        let begin = tokens.at();
+        let Some(token) = tokens.next() else {
+            // What is to be skipped and never ends would take the rest of the page: then it is not skipped.
+            let unending =
+                page.skipped.take().filter(|skipped| !matches!(&*skipped.name, "script" | "style"));
+            let Some(skipped) = unending else { break };
+            tokens = Tokens::from(text, skipped.from);
+            page.skips_nothing = true;
+            continue;
+        };
         match token {
             Token::Text(text) => page.text(&text),
-            Token::Open(tag) => page.open(&tag, draft),
+            Token::Open(tag) => page.open(&tag, begin, draft),
             Token::Close(name) => page.close(&name, draft),
         }
     }
-    while page.table.is_some() {
-        page.close("table", draft);
+    page.open.push_str(&page.title.take().unwrap_or_default());
+    if let Some(mut table) = page.table.take() {
+        table.close_cell(&mut page.open);
+        table.write(draft);
     }
     page.flush(draft);
     Ok(())
@@ -75,14 +90,15 @@ pub(crate) fn write(text: &str, draft: &mut Draft, budget: &Budget) -> Result<()
 
 /// Elements that hold no text of the page.
 const SKIPPED: [&str; 12] = [
-    "script", "style", "template", "nav", "svg", "iframe", "object", "canvas", "select", "button", "noembed", "noframes",
+    "script", "style", "template", "nav", "svg", "iframe", "object", "canvas", "select", "button", "noembed",
+    "noframes",
 ];
 
 /// Elements that run within a line.
 const INLINE: [&str; 41] = [
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "input",
-    "ins", "kbd", "label", "mark", "math", "meter", "noscript", "output", "progress", "q", "rb", "rp", "rt", "ruby", "s",
-    "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "i", "img", "input", "ins", "kbd", "label", "mark", "math", "meter", "noscript", "output", "progress",
+    "q", "rb", "rp", "rt", "ruby", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u",
 ];
 
 /// What is open while a page is read.
@@ -91,8 +107,8 @@ struct Page {
     /// The text of the open block.
     open: String,
     heading: Option<u8>,
-    /// Which skipped element is open, and how often within itself.
-    skipped: Option<(String, usize)>,
+    skipped: Option<Skipped>,
+    skips_nothing: bool,
     title: Option<String>,
     pre: usize,
     /// The open lists: the number of the last item of a numbered one.
@@ -100,6 +116,15 @@ struct Page {
     /// The mark of the open item, until its first text is written.
     mark: Option<String>,
     table: Option<Table>,
+}
+
+/// An element that is left out.
+struct Skipped {
+    name: String,
+    /// How often it is open within itself.
+    count: usize,
+    /// Where in the page it begins.
+    from: usize,
 }
 
 #[derive(Default)]
@@ -143,15 +168,15 @@ impl Page {
         }
     }
 
-    fn open(&mut self, tag: &Tag<'_>, draft: &mut Draft) {
+    fn open(&mut self, tag: &Tag<'_>, from: usize, draft: &mut Draft) {
         let name = &*tag.name;
-        if let Some((skipped, count)) = &mut self.skipped {
-            *count += usize::from(skipped == name && !tag.closed);
+        if let Some(skipped) = &mut self.skipped {
+            skipped.count += usize::from(skipped.name == name && !tag.closed);
             return;
         }
-        if SKIPPED.contains(&name) {
+        if SKIPPED.contains(&name) && !self.skips_nothing {
             if !tag.closed {
-                self.skipped = Some((name.to_owned(), 1));
+                self.skipped = Some(Skipped { name: name.to_owned(), count: 1, from });
             }
             return;
         }
@@ -160,8 +185,9 @@ impl Page {
             "meta" => meta(tag, draft),
             "time" => draft.date(tag.attribute("datetime").as_deref().and_then(date::iso)),
             "br" => self.open.push('\n'),
-            "td" | "th" if let Some(table) = &mut self.table
-                && table.inner == 0 =>
+            "td" | "th"
+                if let Some(table) = &mut self.table
+                    && table.inner == 0 =>
             {
                 table.close_cell(&mut self.open);
                 table.open_cell(name == "th", tag);
@@ -220,12 +246,10 @@ impl Page {
     }
 
     fn close(&mut self, name: &str, draft: &mut Draft) {
-        if let Some((skipped, count)) = &mut self.skipped {
-            if skipped == name {
-                *count -= 1;
-                if *count == 0 {
-                    self.skipped = None;
-                }
+        if let Some(skipped) = &mut self.skipped {
+            skipped.count -= usize::from(skipped.name == name);
+            if skipped.count == 0 {
+                self.skipped = None;
             }
             return;
         }
@@ -320,7 +344,8 @@ impl Table {
         }
         let first = self.rows.len() == 1;
         self.header &= head || !first;
-        let span = |name| tag.attribute(name).and_then(|span| span.parse().ok()).unwrap_or(1usize).clamp(1, SPAN);
+        let span =
+            |name| tag.attribute(name).and_then(|span| span.parse().ok()).unwrap_or(1usize).clamp(1, SPAN);
         let (columns, rows) = if self.padded > PADDED { (1, 1) } else { (span("colspan"), span("rowspan")) };
         self.padded += columns;
         if let Some(row) = self.rows.last_mut() {
@@ -377,8 +402,14 @@ fn meta(tag: &Tag<'_>, draft: &mut Draft) {
     let Some(name) = tag.attribute("name").or_else(|| tag.attribute("property")) else { return };
     let content = || tag.attribute("content").unwrap_or_default();
     match name.to_ascii_lowercase().as_str() {
-        "date" | "dc.date" | "dcterms.date" | "article:published_time" | "article:modified_time" | "last-modified"
-        | "pubdate" | "publishdate" => draft.date(date::iso(&content())),
+        "date"
+        | "dc.date"
+        | "dcterms.date"
+        | "article:published_time"
+        | "article:modified_time"
+        | "last-modified"
+        | "pubdate"
+        | "publishdate" => draft.date(date::iso(&content())),
         _ => {}
     }
 }

@@ -35,7 +35,8 @@ pub(crate) fn collect(
             Err(RecvTimeoutError::Disconnected) => return (items, Ok(())),
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = budget.limits.seconds;
-                let reason = format!("took more than {seconds} seconds; split it, save it anew, or raise the limit");
+                let reason =
+                    format!("took more than {seconds} seconds; split it, save it anew, or raise the limit");
                 return (items, Err(reason));
             }
         }

@@ -30,7 +30,9 @@ pub(crate) fn read(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     }
     let node = match serde_json::from_str::<Node>(&text) {
         Ok(node) => node,
-        Err(error) => return as_text(bytes, budget, "json", format!("not valid JSON ({error}): read as plain text")),
+        Err(error) => {
+            return as_text(bytes, budget, "json", format!("not valid JSON ({error}): read as plain text"));
+        }
     };
     let mut draft = Draft::new("json", budget);
     if let Node::Object(fields) = &node {
@@ -82,7 +84,9 @@ pub(crate) fn read_lines(bytes: &[u8], budget: &Budget) -> Result<Document, Stri
     }
     flush(&mut table, &mut draft);
     if bad > 0 {
-        draft.note(format!("lines that are not valid JSON, read as plain text: {bad}, the first of them line {first_bad}"));
+        draft.note(format!(
+            "lines that are not valid JSON, read as plain text: {bad}, the first of them line {first_bad}"
+        ));
     }
     finished(draft)
 }
@@ -178,7 +182,10 @@ fn lines(path: &str, node: &Node, out: &mut Vec<String>) {
             }
         }
         Node::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| lines(&format!("{path}[{}]", index + 1), item, out));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| lines(&format!("{path}[{}]", index + 1), item, out));
         }
         Node::Leaf(value) if path.is_empty() => out.push(value.clone()),
         Node::Leaf(value) => out.push(format!("{path}: {value}")),
@@ -219,7 +226,9 @@ fn is_small(node: &Node) -> bool {
 
 fn is_flat(fields: &[(String, Node)]) -> bool {
     fields.iter().all(|(_, value)| match value {
-        Node::Array(items) => items.len() <= 20 && items.iter().all(|item| matches!(item, Node::Leaf(_) | Node::Null)),
+        Node::Array(items) => {
+            items.len() <= 20 && items.iter().all(|item| matches!(item, Node::Leaf(_) | Node::Null))
+        }
         Node::Object(_) => false,
         Node::Leaf(_) | Node::Null => true,
     })
@@ -227,9 +236,13 @@ fn is_flat(fields: &[(String, Node)]) -> bool {
 
 fn is_table(items: &[Node]) -> bool {
     // Columns that few records fill make no table.
-    items.len() > 1 && items.iter().all(|item| matches!(item, Node::Object(fields) if fields.len() <= 64 && is_flat(fields)))
+    items.len() > 1
+        && items
+            .iter()
+            .all(|item| matches!(item, Node::Object(fields) if fields.len() <= 64 && is_flat(fields)))
         && columns(items).is_some_and(|columns| {
-            let filled: usize = items.iter().map(|item| if let Node::Object(fields) = item { fields.len() } else { 0 }).sum();
+            let filled: usize =
+                items.iter().map(|item| if let Node::Object(fields) = item { fields.len() } else { 0 }).sum();
             filled * 2 >= columns.len() * items.len()
         })
 }
@@ -261,7 +274,9 @@ fn rows(items: &[Node]) -> Vec<Vec<String>> {
                 .iter()
                 .map(|column| match fields.iter().find(|(key, _)| key == column) {
                     Some((_, Node::Leaf(value))) => value.clone(),
-                    Some((_, Node::Array(items))) => items.iter().filter_map(leaf).collect::<Vec<_>>().join(", "),
+                    Some((_, Node::Array(items))) => {
+                        items.iter().filter_map(leaf).collect::<Vec<_>>().join(", ")
+                    }
                     _ => String::new(),
                 })
                 .collect(),

@@ -41,7 +41,11 @@ pub(crate) fn read(
                 body = true;
             }
             PartType::Html(page) => {
-                html::write(&decoded(&message, part).unwrap_or_else(|| page.to_string()), &mut draft, budget)?;
+                html::write(
+                    &decoded(&message, part).unwrap_or_else(|| page.to_string()),
+                    &mut draft,
+                    budget,
+                )?;
                 body = true;
             }
             _ => {}
@@ -63,7 +67,8 @@ pub(crate) fn read(
 
 /// The text of a part that names no encoding, or a wrong one: found by its bytes.
 fn decoded(message: &Message<'_>, part: &MessagePart<'_>) -> Option<String> {
-    let broken = matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains('\u{fffd}'));
+    let broken =
+        matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains('\u{fffd}'));
     if !broken && !part.is_encoding_problem {
         return None;
     }
@@ -121,8 +126,12 @@ fn attachments(
         }
         let (content, ending) = match &part.body {
             // Its bytes tell the encoding better than its envelope does.
-            PartType::Text(text) => (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".txt"),
-            PartType::Html(text) => (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".html"),
+            PartType::Text(text) => {
+                (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".txt")
+            }
+            PartType::Html(text) => {
+                (bytes(message, part).unwrap_or_else(|| text.as_bytes().to_vec()), ".html")
+            }
             PartType::Binary(bytes) | PartType::InlineBinary(bytes) => (bytes.to_vec(), ""),
             PartType::Message(message) => (message.raw_message().to_vec(), ".eml"),
             PartType::Multipart(_) => continue,
@@ -139,7 +148,8 @@ fn attachments(
         let inner = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         if depth >= budget.limits.depth {
             let limit = budget.limits.depth;
-            let reason = format!("lies deeper than the {limit} levels that are opened; take it out and add it");
+            let reason =
+                format!("lies deeper than the {limit} levels that are opened; take it out and add it");
             let _ = out.send(Err(super::Unread { inner, reason }));
             continue;
         }

@@ -71,7 +71,9 @@ fn write(text: &str, draft: &mut Draft) {
                 in_list = false;
                 draft.heading(level, heading);
             }
-            Some(b'=' | b'-') if indent < 4 && is_underline(trimmed) && open.is_some_and(|(_, item)| !item) => {
+            Some(b'=' | b'-')
+                if indent < 4 && is_underline(trimmed) && open.is_some_and(|(_, item)| !item) =>
+            {
                 let (from, _) = open.take().unwrap_or((begin, false));
                 // The last line is the heading, what stands before it a paragraph.
                 let before = text[from..begin].trim_end();
@@ -256,7 +258,9 @@ fn cells(line: &str) -> Vec<String> {
 fn front_matter(lines: &mut Lines<'_>, draft: &mut Draft) {
     let Some(body) = lines.text.strip_prefix("---\n") else { return };
     let Some(end) = body.find("\n---").filter(|&end| {
-        end < 16_384 && body[end + 4..].trim_start_matches(['-', ' ']).starts_with('\n') && body[..end].contains(':')
+        end < 16_384
+            && body[end + 4..].trim_start_matches(['-', ' ']).starts_with('\n')
+            && body[..end].contains(':')
     }) else {
         return;
     };

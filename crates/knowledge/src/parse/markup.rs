@@ -23,8 +23,11 @@ impl Tag<'_> {
     pub(crate) fn attribute(&self, name: &str) -> Option<String> {
         let mut rest = self.attributes;
         loop {
-            rest = rest.trim_start_matches(|char: char| char.is_ascii_whitespace() || char == '/' || char == '=');
-            let end = rest.find(|char: char| char.is_ascii_whitespace() || char == '=' || char == '/').unwrap_or(rest.len());
+            rest = rest
+                .trim_start_matches(|char: char| char.is_ascii_whitespace() || char == '/' || char == '=');
+            let end = rest
+                .find(|char: char| char.is_ascii_whitespace() || char == '=' || char == '/')
+                .unwrap_or(rest.len());
             if end == 0 {
                 return None;
             }
@@ -37,7 +40,8 @@ impl Tag<'_> {
                 let quote = after.as_bytes().first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
                 (value, rest) = match quote {
                     Some(quote) => after[1..].split_once(quote as char).unwrap_or((&after[1..], "")),
-                    None => after.split_at(after.find(|char: char| char.is_ascii_whitespace()).unwrap_or(after.len())),
+                    None => after
+                        .split_at(after.find(|char: char| char.is_ascii_whitespace()).unwrap_or(after.len())),
                 };
             }
             if key.eq_ignore_ascii_case(name) {
@@ -61,6 +65,16 @@ impl<'a> Tokens<'a> {
         Self { text, at: 0, raw: None, xml }
     }
 
+    /// The tokens from a place on that is between two.
+    pub(crate) fn from(text: &'a str, at: usize) -> Self {
+        Self { at, ..Self::new(text, false) }
+    }
+
+    /// Where the next token begins.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// After a tag whose content is text, whatever it looks like: up to its closing tag.
     fn raw_text(&mut self, name: &str) {
         let plain = matches!(name, "script" | "style" | "xmp" | "iframe" | "noembed" | "noframes");
@@ -72,7 +86,10 @@ impl<'a> Tokens<'a> {
         while let Some(next) = self.text[at..].find("</") {
             at += next;
             let begin = at + 2;
-            if bytes.get(begin..begin + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes())) {
+            if bytes
+                .get(begin..begin + name.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+            {
                 break;
             }
             at = begin;
@@ -103,7 +120,9 @@ impl<'a> Iterator for Tokens<'a> {
                 self.at += end;
                 return Some(Token::Text(resolved(&rest[..end])));
             };
-            let to = |mark: &str, from: usize| rest[from..].find(mark).map_or(rest.len(), |end| from + end + mark.len());
+            let to = |mark: &str, from: usize| {
+                rest[from..].find(mark).map_or(rest.len(), |end| from + end + mark.len())
+            };
             match inner.as_bytes().first() {
                 Some(b'!') if inner.starts_with("!--") => self.at += to("-->", 4),
                 Some(b'!') if inner.starts_with("![CDATA[") => {
@@ -114,7 +133,8 @@ impl<'a> Iterator for Tokens<'a> {
                 // A document type may hold declarations in brackets: no entity is ever taken from them.
                 Some(b'!') if inner.get(1..8).is_some_and(|word| word.eq_ignore_ascii_case("doctype")) => {
                     let close = rest.find('>').unwrap_or(rest.len());
-                    self.at += if rest[..close].contains('[') { to("]>", 8).min(rest.len()) } else { to(">", 0) };
+                    self.at +=
+                        if rest[..close].contains('[') { to("]>", 8).min(rest.len()) } else { to(">", 0) };
                 }
                 Some(b'!' | b'?') => self.at += to(">", 1),
                 Some(b'/') if inner[1..].starts_with(|char: char| char.is_alphabetic() || char == '_') => {
@@ -166,13 +186,19 @@ fn tag_end(rest: &str) -> usize {
 }
 
 fn name(body: &str) -> &str {
-    let end = body.find(|char: char| char.is_ascii_whitespace() || char == '/' || char == '>').unwrap_or(body.len());
+    let end = body
+        .find(|char: char| char.is_ascii_whitespace() || char == '/' || char == '>')
+        .unwrap_or(body.len());
     &body[..end]
 }
 
 fn local(name: &str) -> Cow<'_, str> {
     let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
-    if local.bytes().any(|byte| byte.is_ascii_uppercase()) { local.to_ascii_lowercase().into() } else { local.into() }
+    if local.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        local.to_ascii_lowercase().into()
+    } else {
+        local.into()
+    }
 }
 
 /// Resolves `&amp;`, `&#20013;` and HTML's named characters; what is none stays as it is.

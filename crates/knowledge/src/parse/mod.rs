@@ -1,8 +1,8 @@
 //! Bytes of any format to documents. Knows nothing of chunks, indexes or sources.
 //!
 //! The way of one file: [`format`] says what it is, by its first bytes, then by its ending; the reader of that format fills
-//! a [`draft`], which sees to it that blocks cover the text. What unpacks (office files, mail, archives) or is read by
-//! foreign code (PDF) runs in a thread of its own under a [`budget`], so that a hostile file costs no more than its limits.
+//! a [`draft`], which sees to it that blocks cover the text. It all runs in a thread of its own under a [`budget`], a PDF in
+//! one more, so that a hostile file costs no more than its limits.
 
 mod archive;
 mod budget;
@@ -79,32 +79,18 @@ pub struct Parsed {
 ///
 /// Never panics, and returns soon after `limits.seconds` at the latest: what is not read is in [`Parsed::unread`].
 pub fn parse(name: &str, bytes: &[u8], limits: &Limits) -> Parsed {
-    let unread = |reason| Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] };
     if bytes.len() as u64 > limits.file {
-        return unread(format!(
-            "{name} has {} bytes, more than the {} that a file may have; split it, or raise the limit",
-            bytes.len(),
-            limits.file
-        ));
+        let (len, limit) = (bytes.len(), limits.file);
+        let reason = format!(
+            "{name} has {len} bytes, more than the {limit} that a file may have; split it, or raise the limit"
+        );
+        return Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] };
     }
     let budget = Budget::new(limits);
-    let format = match format::detect(name, bytes) {
-        Ok(format) => format,
-        Err(reason) => return unread(reason),
-    };
-    if format.is_plain() {
-        let read = isolate::caught(name, || plain(format, name, bytes, &budget));
-        return match read {
-            Ok(document) => Parsed { documents: vec![document], unread: Vec::new() },
-            Err(reason) => unread(reason),
-        };
-    }
-    let bytes = Arc::new(bytes.to_vec());
-    let owned = name.to_owned();
+    let part =
+        Part { name: name.to_owned(), inner: String::new(), bytes: Arc::new(bytes.to_vec()), depth: 0 };
+    let (items, ended) = isolate::collect(&budget.clone(), move |out| read(part, &budget, out));
     let mut parsed = Parsed::default();
-    let (items, ended) = isolate::collect(&budget.clone(), move |out| {
-        read(Part { name: owned, inner: String::new(), bytes, depth: 0 }, &budget, out);
-    });
     for item in items {
         match item {
             Ok(document) => parsed.documents.push(document),
@@ -158,7 +144,7 @@ fn read(part: Part, budget: &Budget, out: &Sender<Item>) {
     };
 }
 
-/// The formats that nothing is packed into and that only our own linear code reads.
+/// The formats that nothing is packed into.
 fn plain(format: Format, name: &str, bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     match format {
         Format::Markdown => markdown::read(bytes, budget),

@@ -63,7 +63,9 @@ impl<'a> Package<'a> {
 
     fn unpack(&mut self, index: usize, mut take: impl FnMut(&[u8])) -> Result<(), String> {
         let mut entry = self.zip.by_index(index).map_err(|error| match error {
-            zip::result::ZipError::UnsupportedArchive(reason) if reason.to_lowercase().contains("password") => {
+            zip::result::ZipError::UnsupportedArchive(reason)
+                if reason.to_lowercase().contains("password") =>
+            {
                 "encrypted: remove the password and add it again".to_owned()
             }
             error => format!("cannot be unpacked ({error}); pack it anew with the usual method"),
@@ -85,7 +87,11 @@ impl<'a> Package<'a> {
     /// The relations of a part: from their ids to the names of the parts that they mean, and their kinds.
     pub(crate) fn relations(&mut self, part: &str) -> Vec<Relation> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
-        let name = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
+        let name = if folder.is_empty() {
+            format!("_rels/{file}.rels")
+        } else {
+            format!("{folder}/_rels/{file}.rels")
+        };
         let mut relations = Vec::new();
         let Ok(bytes) = self.read(&name) else { return relations };
         let _ = xml::walk(&bytes, &self.budget, |piece| {

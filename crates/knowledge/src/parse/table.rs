@@ -7,7 +7,8 @@ pub(crate) fn write(rows: &[Vec<String>], draft: &mut Draft) {
     for group in rows.split(|row| row.iter().all(|cell| cell.trim().is_empty())) {
         let filled = |row: &[String]| row.iter().filter(|cell| !cell.trim().is_empty()).count();
         let widest = group.iter().map(|row| filled(row)).max().unwrap_or(0);
-        let begin = if widest < 2 { group.len() } else { group.iter().take_while(|row| filled(row) < 2).count() };
+        let begin =
+            if widest < 2 { group.len() } else { group.iter().take_while(|row| filled(row) < 2).count() };
         for row in &group[..begin] {
             draft.text(row.iter().map(|cell| cell.trim()).find(|cell| !cell.is_empty()).unwrap_or(""));
         }

@@ -70,7 +70,9 @@ fn chapter(line: &str) -> Option<u8> {
     if rest.len() > 120 || rest.ends_with(['。', '，', '；', '：', '.', ',']) {
         return None;
     }
-    let unit = rest.trim_start_matches(|char: char| char.is_ascii_digit() || "零〇一二三四五六七八九十百千两 ".contains(char));
+    let unit = rest.trim_start_matches(|char: char| {
+        char.is_ascii_digit() || "零〇一二三四五六七八九十百千两 ".contains(char)
+    });
     if unit.len() == rest.len() {
         return None;
     }

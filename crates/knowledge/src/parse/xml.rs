@@ -33,7 +33,8 @@ impl Tag<'_> {
 
     fn find(&self, matches: impl Fn(&str) -> bool) -> Option<String> {
         let mut attributes = self.start.attributes();
-        let found = attributes.with_checks(false).flatten().find(|attribute| matches(attribute.key.as_ref()))?;
+        let found =
+            attributes.with_checks(false).flatten().find(|attribute| matches(attribute.key.as_ref()))?;
         Some(super::markup::resolved(&found.value).into_owned())
     }
 }
@@ -76,7 +77,9 @@ pub(crate) fn walk(
             }
             Ok(Event::Eof) => return Ok(()),
             Ok(_) => {}
-            Err(error) => return Err(format!("not well-formed XML at byte {} ({error})", reader.error_position())),
+            Err(error) => {
+                return Err(format!("not well-formed XML at byte {} ({error})", reader.error_position()));
+            }
         }
     }
 }

@@ -1,5 +1,4 @@
 //! What the tests of parsing share.
-#![expect(dead_code, reason = "each test takes what it needs")]
 
 use shuyuan_knowledge::Document;
 use shuyuan_knowledge::parse::{Limits, Parsed, parse};
@@ -66,7 +65,10 @@ pub fn check(document: &Document) {
     assert!(!blocks.is_empty(), "a document without text is none");
     assert!(pages.first().is_none_or(|&first| first == 0) && pages.is_sorted(), "{pages:?}");
     assert!(pages.iter().all(|&page| page <= text.len() && text.is_char_boundary(page)), "{pages:?}");
-    assert!(!text.contains(|char: char| char.is_control() && char != '\n' && char != '\t'), "control characters");
+    assert!(
+        !text.contains(|char: char| char.is_control() && char != '\n' && char != '\t'),
+        "control characters"
+    );
     if let Some(date) = &document.date {
         assert!(date.len() == 10 && date.as_bytes()[4] == b'-' && date.as_bytes()[7] == b'-', "{date}");
     }

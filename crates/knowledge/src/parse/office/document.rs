@@ -16,7 +16,8 @@ pub(crate) fn docx(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     let main = main.map_or_else(|| "word/document.xml".to_owned(), |relation| relation.target);
     let body = package.read(&main)?;
     let styles = package.read("word/styles.xml").map(|bytes| styles(&bytes, budget)).unwrap_or_default();
-    let numbered = package.read("word/numbering.xml").map(|bytes| numbered(&bytes, budget)).unwrap_or_default();
+    let numbered =
+        package.read("word/numbering.xml").map(|bytes| numbered(&bytes, budget)).unwrap_or_default();
     let mut open = Body::new(&styles, &numbered);
     let ended = xml::walk(&body, budget, |piece| {
         open.take(piece, &mut draft);
@@ -60,8 +61,10 @@ fn styles(bytes: &[u8], budget: &Budget) -> FxHashMap<String, Style> {
                 "name" => {
                     let name = value(&tag).to_lowercase();
                     style.contents = name.starts_with("toc ") || name == "table of figures";
-                    let number = ["heading ", "标题 ", "標題 "].iter().find_map(|before| name.strip_prefix(before));
-                    style.level = number.and_then(|number| number.parse().ok()).or((name == "title").then_some(1));
+                    let number =
+                        ["heading ", "标题 ", "標題 "].iter().find_map(|before| name.strip_prefix(before));
+                    style.level =
+                        number.and_then(|number| number.parse().ok()).or((name == "title").then_some(1));
                 }
                 "outlineLvl" => {
                     let level: Option<u8> = value(&tag).parse().ok().filter(|&level| level < 9);
@@ -109,7 +112,9 @@ fn numbered(bytes: &[u8], budget: &Budget) -> FxHashMap<(String, usize), bool> {
             match tag.name {
                 "abstractNum" => kind = tag.attribute("abstractNumId").unwrap_or_default(),
                 "lvl" => depth = tag.attribute("ilvl").and_then(|depth| depth.parse().ok()).unwrap_or(0),
-                "numFmt" => drop(kinds.insert((kind.clone(), depth), !matches!(&*value(&tag), "bullet" | "none"))),
+                "numFmt" => {
+                    drop(kinds.insert((kind.clone(), depth), !matches!(&*value(&tag), "bullet" | "none")))
+                }
                 "num" => list = tag.attribute("numId").unwrap_or_default(),
                 "abstractNumId" => lists.push((list.clone(), value(&tag))),
                 _ => {}
@@ -230,7 +235,8 @@ impl<'a> Body<'a> {
             "tblHeader" if self.tables == 1 && self.rows.len() == 1 => self.header = true,
             "tblLook" if self.tables == 1 => {
                 let bits = u32::from_str_radix(&value(tag), 16).unwrap_or(0);
-                self.header |= bits & 0x20 != 0 || tag.attribute("firstRow").is_some_and(|first| first == "1");
+                self.header |=
+                    bits & 0x20 != 0 || tag.attribute("firstRow").is_some_and(|first| first == "1");
             }
             name => {
                 let Some(paragraph) = self.paragraphs.last_mut() else { return };
@@ -239,7 +245,8 @@ impl<'a> Body<'a> {
                     "numId" => paragraph.list = Some(value(tag)),
                     "ilvl" => paragraph.depth = value(tag).parse().ok(),
                     "outlineLvl" => {
-                        paragraph.level = value(tag).parse().ok().filter(|&level| level < 9).map(|level: u8| level + 1);
+                        paragraph.level =
+                            value(tag).parse().ok().filter(|&level| level < 9).map(|level: u8| level + 1);
                     }
                     _ => {}
                 }

@@ -1,9 +1,9 @@
 //! The files of office programs: Word, PowerPoint, Excel, and OpenDocument.
 
 mod document;
-mod slides;
 mod opendocument;
 mod sheet;
+mod slides;
 
 pub(crate) use document::docx;
 pub(crate) use opendocument::{ods, odt};

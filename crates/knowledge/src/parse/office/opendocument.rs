@@ -75,7 +75,9 @@ impl Body {
             Piece::Text(text) => self.text.push_str(text),
             Piece::Close(name) => self.close(name, draft),
             Piece::Open(tag) => {
-                let number = |name: &str| tag.attribute(name).and_then(|number| number.parse::<u32>().ok()).unwrap_or(1);
+                let number = |name: &str| {
+                    tag.attribute(name).and_then(|number| number.parse::<u32>().ok()).unwrap_or(1)
+                };
                 match tag.name {
                     "table" => {
                         self.tables += 1;
@@ -92,7 +94,9 @@ impl Body {
                             }
                         }
                     }
-                    "table-row" if self.tables == 1 => (self.column, self.rows) = (0, number("number-rows-repeated")),
+                    "table-row" if self.tables == 1 => {
+                        (self.column, self.rows) = (0, number("number-rows-repeated"))
+                    }
                     "table-cell" | "covered-table-cell" if self.tables == 1 => {
                         self.text.clear();
                         self.columns = number("number-columns-repeated");

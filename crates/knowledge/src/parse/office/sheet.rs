@@ -145,7 +145,8 @@ impl Sheet {
 /// columns in 16 bits each, and the reader fills what is between.
 fn extent(stream: &[u8]) -> Result<(), String> {
     let (mut at, mut rows, mut columns) = (0, 0u64, 0u64);
-    let half = |at: usize| stream.get(at..at + 2).map(|pair| u64::from(u16::from_le_bytes([pair[0], pair[1]])));
+    let half =
+        |at: usize| stream.get(at..at + 2).map(|pair| u64::from(u16::from_le_bytes([pair[0], pair[1]])));
     while let (Some(kind), Some(len)) = (half(at), half(at + 2)) {
         at += 4;
         match kind {
@@ -153,7 +154,8 @@ fn extent(stream: &[u8]) -> Result<(), String> {
             // Any cell; those of several end with the last column.
             0x0001..=0x0008 | 0x00bd | 0x00be | 0x00d6 | 0x00fd | 0x0201..=0x0208 | 0x027e | 0x0406 => {
                 rows = rows.max(half(at).unwrap_or(0) + 1);
-                let last = half((at + len as usize).saturating_sub(2)).filter(|_| matches!(kind, 0x00bd | 0x00be));
+                let last =
+                    half((at + len as usize).saturating_sub(2)).filter(|_| matches!(kind, 0x00bd | 0x00be));
                 columns = columns.max(half(at + 2).unwrap_or(0).max(last.unwrap_or(0)) + 1);
             }
             _ => {}
@@ -205,7 +207,11 @@ fn time_text(time: &ExcelDateTime) -> String {
         let seconds = (time.as_f64() * 86_400.0).round() as i64;
         return format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     }
-    let clock = if second > 0 { format!("{hour:02}:{minute:02}:{second:02}") } else { format!("{hour:02}:{minute:02}") };
+    let clock = if second > 0 {
+        format!("{hour:02}:{minute:02}:{second:02}")
+    } else {
+        format!("{hour:02}:{minute:02}")
+    };
     // Without a day it is a time of day, without a fraction a date.
     if time.as_f64() < 1.0 {
         clock

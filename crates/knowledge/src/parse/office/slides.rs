@@ -25,8 +25,11 @@ pub(crate) fn pptx(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     if let Err(reason) = listed {
         draft.note(format!("not all slides were found: {reason}"));
     }
-    let slides: FxHashMap<String, String> =
-        package.relations("ppt/presentation.xml").into_iter().map(|relation| (relation.id, relation.target)).collect();
+    let slides: FxHashMap<String, String> = package
+        .relations("ppt/presentation.xml")
+        .into_iter()
+        .map(|relation| (relation.id, relation.target))
+        .collect();
     let mut without = Vec::new();
     for (index, id) in ids.iter().enumerate() {
         let number = index + 1;
@@ -106,7 +109,9 @@ fn write(bytes: &[u8], budget: &Budget, draft: &mut Draft, notes: bool) -> Resul
             Piece::Close("t") => is_text = false,
             Piece::Close("p") => {
                 let paragraph = std::mem::take(&mut text);
-                if let Some(cell) = table.as_mut().and_then(|rows| rows.last_mut()).and_then(|row| row.last_mut()) {
+                if let Some(cell) =
+                    table.as_mut().and_then(|rows| rows.last_mut()).and_then(|row| row.last_mut())
+                {
                     if !cell.is_empty() {
                         cell.push('\n');
                     }

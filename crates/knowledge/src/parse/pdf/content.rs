@@ -101,7 +101,14 @@ impl Matrix {
     /// First this one, then the other.
     fn then(self, other: Self) -> Self {
         let ([a, b, c, d, e, f], [p, q, r, s, t, u]) = (self.0, other.0);
-        Self([a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u])
+        Self([
+            a * p + b * r,
+            a * q + b * s,
+            c * p + d * r,
+            c * q + d * s,
+            e * p + f * r + t,
+            e * q + f * s + u,
+        ])
     }
 
     fn apply(self, x: f64, y: f64) -> (f64, f64) {
@@ -148,7 +155,9 @@ impl Follow<'_> {
         let mut operations = UntypedIter::new(data);
         while let Some(operation) = operations.next() {
             self.operators += 1;
-            if self.operators > OPERATORS || (self.operators.is_multiple_of(1024) && self.budget.check().is_err()) {
+            if self.operators > OPERATORS
+                || (self.operators.is_multiple_of(1024) && self.budget.check().is_err())
+            {
                 self.read.cut = true;
                 return;
             }
@@ -170,7 +179,8 @@ impl Follow<'_> {
                 b"BT" => (text, line) = (Matrix::IDENTITY, Matrix::IDENTITY),
                 b"Tf" => {
                     state.size = a;
-                    let name = operands().find_map(|object| if let Object::Name(name) = object { Some(name) } else { None });
+                    let name = operands()
+                        .find_map(|object| if let Object::Name(name) = object { Some(name) } else { None });
                     let dict = name.and_then(|name: &Name<'_>| resources.get_font(name));
                     state.font = dict.map(|dict| self.fonts.get(&dict));
                 }
@@ -206,11 +216,19 @@ impl Follow<'_> {
                             Object::Array(array) => {
                                 for object in array.iter::<Object<'_>>() {
                                     match object {
-                                        Object::String(bytes) => self.show(bytes.as_bytes(), &state, &mut text),
+                                        Object::String(bytes) => {
+                                            self.show(bytes.as_bytes(), &state, &mut text)
+                                        }
                                         Object::Number(number) => {
-                                            let shift = -number_in_range(number.as_f64()) / 1000.0 * state.size;
-                                            let vertical = state.font.as_ref().is_some_and(|font| font.vertical);
-                                            let (x, y) = if vertical { (0.0, shift) } else { (shift * state.stretch, 0.0) };
+                                            let shift =
+                                                -number_in_range(number.as_f64()) / 1000.0 * state.size;
+                                            let vertical =
+                                                state.font.as_ref().is_some_and(|font| font.vertical);
+                                            let (x, y) = if vertical {
+                                                (0.0, shift)
+                                            } else {
+                                                (shift * state.stretch, 0.0)
+                                            };
                                             text = Matrix([1.0, 0.0, 0.0, 1.0, x, y]).then(text);
                                         }
                                         _ => {}
@@ -222,7 +240,8 @@ impl Follow<'_> {
                     }
                 }
                 b"Do" => {
-                    let name = operands().find_map(|object| if let Object::Name(name) = object { Some(name) } else { None });
+                    let name = operands()
+                        .find_map(|object| if let Object::Name(name) = object { Some(name) } else { None });
                     let Some(object) = name.and_then(|name| resources.get_x_object(name)) else { continue };
                     self.draw(&object, resources, state.place, depth);
                 }
@@ -295,14 +314,16 @@ impl Follow<'_> {
                 (x, y) = (advance, 0.0);
             }
             let from = whole.apply(0.0, state.rise);
-            let drawn = if font.vertical { (0.0, -state.size) } else { (width * state.size * state.stretch, 0.0) };
+            let drawn =
+                if font.vertical { (0.0, -state.size) } else { (width * state.size * state.stretch, 0.0) };
             let to = whole.apply(drawn.0, drawn.1 + state.rise);
             *text = Matrix([1.0, 0.0, 0.0, 1.0, x, y]).then(*text);
             let Some(meaning) = sign.text else {
                 *unknown += 1;
                 return;
             };
-            let (dx, dy) = if font.vertical { (-c, -d) } else { (a * state.size.signum(), b * state.size.signum()) };
+            let (dx, dy) =
+                if font.vertical { (-c, -d) } else { (a * state.size.signum(), b * state.size.signum()) };
             let (turn, from, to) = if dx.abs() >= dy.abs() {
                 if dx >= 0.0 { (0, from, to) } else { (2, (-from.0, -from.1), (-to.0, -to.1)) }
             } else if dy > 0.0 {
@@ -310,7 +331,8 @@ impl Follow<'_> {
             } else {
                 (3, (-from.1, from.0), (-to.1, to.0))
             };
-            let finite = [from.0, from.1, to.0, size].iter().all(|number| number.is_finite() && number.abs() < 1e6);
+            let finite =
+                [from.0, from.1, to.0, size].iter().all(|number| number.is_finite() && number.abs() < 1e6);
             if !finite || size < 0.1 {
                 return;
             }
@@ -320,7 +342,8 @@ impl Follow<'_> {
             for (index, char) in chars.enumerate() {
                 let part = |index: f64| (from.0 + (to.0 - from.0) * index / count) as f32;
                 let (x0, x1) = (part(index as f64), part(index as f64 + 1.0));
-                let letter = Letter { char, x0, x1: x1.max(x0), y: from.1 as f32, size: size as f32, bold: font.bold };
+                let letter =
+                    Letter { char, x0, x1: x1.max(x0), y: from.1 as f32, size: size as f32, bold: font.bold };
                 letters[turn].push(letter);
             }
         });

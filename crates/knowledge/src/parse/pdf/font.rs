@@ -88,7 +88,10 @@ impl Font {
                     let mapped = self.mapped(code);
                     let text = mapped.or_else(|| collection.as_ref().and_then(|map| looked_up(map, cid)));
                     let after = widths.partition_point(|&(first, _, _)| first <= cid);
-                    let width = widths[..after].last().filter(|&&(_, last, _)| cid <= last).map_or(*default, |&(_, _, width)| width);
+                    let width = widths[..after]
+                        .last()
+                        .filter(|&&(_, last, _)| cid <= last)
+                        .map_or(*default, |&(_, _, width)| width);
                     take(Sign { text: text.as_deref(), width, space: len == 1 && code == 32 });
                 }
             }
@@ -139,24 +142,30 @@ fn to_unicode(dict: &Dict<'_>) -> ToUnicode {
 }
 
 fn composite(dict: &Dict<'_>) -> (Codes, bool) {
-    let named = dict.get::<Name<'_>>(b"Encoding").and_then(|name| match CMapName::from_bytes(name.as_ref()) {
-        CMapName::IdentityH => Some(CMap::identity_h()),
-        CMapName::IdentityV => Some(CMap::identity_v()),
-        name => CMap::parse(load_embedded(name)?, load_embedded),
-    });
+    let named =
+        dict.get::<Name<'_>>(b"Encoding").and_then(|name| match CMapName::from_bytes(name.as_ref()) {
+            CMapName::IdentityH => Some(CMap::identity_h()),
+            CMapName::IdentityV => Some(CMap::identity_v()),
+            name => CMap::parse(load_embedded(name)?, load_embedded),
+        });
     let map = named.or_else(|| {
         let stream = dict.get::<Stream<'_>>(b"Encoding")?;
         CMap::parse(&stream.decoded_data().ok()?, load_embedded)
     });
     let map = map.unwrap_or_else(CMap::identity_h);
     let vertical = map.metadata().writing_mode == Some(WritingMode::Vertical);
-    let descendant = dict.get::<Array<'_>>(b"DescendantFonts").and_then(|fonts| fonts.iter::<Dict<'_>>().next());
+    let descendant =
+        dict.get::<Array<'_>>(b"DescendantFonts").and_then(|fonts| fonts.iter::<Dict<'_>>().next());
     let Some(descendant) = descendant else {
-        return (Codes::Composite { map: Box::new(map), collection: None, widths: Vec::new(), default: 1.0 }, vertical);
+        return (
+            Codes::Composite { map: Box::new(map), collection: None, widths: Vec::new(), default: 1.0 },
+            vertical,
+        );
     };
     let system = descendant.get::<Dict<'_>>(b"CIDSystemInfo");
     let family = system.and_then(|system| {
-        let (registry, ordering) = (system.get::<Bytes<'_>>(b"Registry")?, system.get::<Bytes<'_>>(b"Ordering")?);
+        let (registry, ordering) =
+            (system.get::<Bytes<'_>>(b"Registry")?, system.get::<Bytes<'_>>(b"Ordering")?);
         Some(CidFamily::from_registry_ordering(registry.as_bytes(), ordering.as_bytes()))
     });
     let collection = family.and_then(|family| family.ucs2_cmap()).and_then(load_embedded);
@@ -200,11 +209,13 @@ fn ranges(array: &Array<'_>) -> Vec<(u32, u32, f32)> {
 fn chars(dict: &Dict<'_>, base: &str) -> Box<[Option<char>; 256]> {
     let mut chars = Box::new([None; 256]);
     let encoding = dict.get::<Dict<'_>>(b"Encoding");
-    let name = dict.get::<Name<'_>>(b"Encoding").or_else(|| encoding.as_ref()?.get::<Name<'_>>(b"BaseEncoding"));
+    let name =
+        dict.get::<Name<'_>>(b"Encoding").or_else(|| encoding.as_ref()?.get::<Name<'_>>(b"BaseEncoding"));
     let mac = name.as_ref().is_some_and(|name| name.as_str() == "MacRomanEncoding");
     let code_page = if mac { encoding_rs::MACINTOSH } else { encoding_rs::WINDOWS_1252 };
     // Signs for bullets and ticks: they stand for no letters.
-    let signs = name.is_none() && ["dingbats", "wingdings", "symbol", "webdings"].iter().any(|word| base.contains(word));
+    let signs = name.is_none()
+        && ["dingbats", "wingdings", "symbol", "webdings"].iter().any(|word| base.contains(word));
     for code in 32..=255u8 {
         let char = code_page.decode_without_bom_handling(&[code]).0.chars().next();
         let char = char.filter(|char| !char.is_control());
@@ -220,7 +231,9 @@ fn chars(dict: &Dict<'_>, base: &str) -> Box<[Option<char>; 256]> {
                     }
                     code += 1;
                 }
-                object => code = object.into_i32().and_then(|code| usize::try_from(code).ok()).unwrap_or(code),
+                object => {
+                    code = object.into_i32().and_then(|code| usize::try_from(code).ok()).unwrap_or(code)
+                }
             }
         }
     }
@@ -248,7 +261,10 @@ fn widths(dict: &Dict<'_>, base: &str, type3: bool) -> Box<[f32; 256]> {
     let missing = descriptor.and_then(|descriptor| descriptor.get::<f32>(b"MissingWidth"));
     // The scale of glyphs that are drawn by operators.
     let scale = if type3 {
-        dict.get::<Array<'_>>(b"FontMatrix").and_then(|matrix| matrix.iter::<f32>().next()).unwrap_or(0.001).abs()
+        dict.get::<Array<'_>>(b"FontMatrix")
+            .and_then(|matrix| matrix.iter::<f32>().next())
+            .unwrap_or(0.001)
+            .abs()
     } else {
         0.001
     };

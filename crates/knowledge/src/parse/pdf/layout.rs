@@ -67,13 +67,23 @@ pub(crate) fn page(read: Read) -> Laid {
                 let place = tables.len();
                 tables.push(Some(table.rows));
                 let text = String::new();
-                words.push(Word { text, x0, x1, y, size: 10.0, bold: false, space: false, table: Some(place) });
+                words.push(Word {
+                    text,
+                    x0,
+                    x1,
+                    y,
+                    size: 10.0,
+                    bold: false,
+                    space: false,
+                    table: Some(place),
+                });
             }
         }
         let mut groups = Vec::new();
         arrange(words, 0, &mut groups);
         let heights = groups.iter().flatten().map(|row| row.y);
-        let (top, bottom) = heights.fold((f32::MAX, f32::MIN), |(top, bottom), y| (top.min(y), bottom.max(y)));
+        let (top, bottom) =
+            heights.fold((f32::MAX, f32::MIN), |(top, bottom), y| (top.min(y), bottom.max(y)));
         for group in groups {
             column(&group, (top, bottom), &mut tables, &mut pieces);
         }
@@ -130,7 +140,9 @@ pub(crate) fn rows(mut words: Vec<Word>) -> Vec<Row> {
     let mut clusters: Vec<Vec<Word>> = Vec::new();
     for word in words {
         let joins = clusters.last().and_then(|cluster| cluster.first()).is_some_and(|first| {
-            word.table.is_none() && first.table.is_none() && word.y - first.y < 0.4 * word.size.max(first.size)
+            word.table.is_none()
+                && first.table.is_none()
+                && word.y - first.y < 0.4 * word.size.max(first.size)
         });
         match clusters.last_mut().filter(|_| joins) {
             Some(cluster) => cluster.push(word),
@@ -146,7 +158,10 @@ fn row(mut words: Vec<Word>) -> Row {
     let y = words.iter().filter(|word| word.size > 0.8 * size).map(|word| word.y).fold(f32::MIN, f32::max);
     let mut segments: Vec<Segment> = Vec::new();
     for word in words {
-        let Some(last) = segments.last_mut().and_then(|segment| segment.words.last_mut().map(|word| (word.x0, word.x1, word.text.clone()))) else {
+        let Some(last) = segments
+            .last_mut()
+            .and_then(|segment| segment.words.last_mut().map(|word| (word.x0, word.x1, word.text.clone())))
+        else {
             segments.push(Segment { words: vec![word] });
             continue;
         };
@@ -222,7 +237,10 @@ impl Row {
     fn bold(&self) -> bool {
         let letters = |bold: Option<bool>| -> usize {
             let words = self.segments.iter().flat_map(|segment| &segment.words);
-            words.filter(|word| bold.is_none_or(|bold| word.bold == bold)).map(|word| word.text.chars().count()).sum()
+            words
+                .filter(|word| bold.is_none_or(|bold| word.bold == bold))
+                .map(|word| word.text.chars().count())
+                .sum()
         };
         letters(Some(true)) * 10 > letters(None) * 9
     }
@@ -347,16 +365,24 @@ fn gutter(rows: &[Row]) -> Option<f32> {
         }
         widths.sort_by(f32::total_cmp);
         // Text fills its column, cells do not.
-        widths.len() >= 4 && widths[widths.len() / 2] > 0.6 * (to - from) && widths[widths.len() / 2] > 9.0 * size
+        widths.len() >= 4
+            && widths[widths.len() / 2] > 0.6 * (to - from)
+            && widths[widths.len() / 2] > 9.0 * size
     };
     (is_text(true) && is_text(false)).then_some(gutter)
 }
 
 /// The paragraphs and tables of one column.
-fn column(rows: &[Row], (top, bottom): (f32, f32), tables: &mut [Option<Vec<Vec<String>>>], out: &mut Vec<Piece>) {
+fn column(
+    rows: &[Row],
+    (top, bottom): (f32, f32),
+    tables: &mut [Option<Vec<Vec<String>>>],
+    out: &mut Vec<Piece>,
+) {
     let left = rows.iter().map(Row::x0).fold(f32::MAX, f32::min);
     let right = rows.iter().map(Row::x1).fold(f32::MIN, f32::max);
-    let mut gaps: Vec<f32> = rows.windows(2).map(|pair| pair[1].y - pair[0].y).filter(|&gap| gap > 0.0).collect();
+    let mut gaps: Vec<f32> =
+        rows.windows(2).map(|pair| pair[1].y - pair[0].y).filter(|&gap| gap > 0.0).collect();
     gaps.sort_by(f32::total_cmp);
     let usual = gaps.get(gaps.len() / 2).copied().unwrap_or(0.0);
     let mut open: Option<(Paragraph, &Row)> = None;
@@ -429,11 +455,13 @@ fn ends_sentence(text: &str) -> bool {
 
 /// Whether a line begins an item of a list.
 pub(crate) fn is_item(text: &str) -> bool {
-    if text.starts_with(['•', '·', '●', '○', '■', '□', '▪', '◆', '–', '—', '➢', '✓', '-', '*']) {
+    if text.starts_with(['•', '·', '●', '○', '■', '□', '▪', '◆', '–', '—', '➢', '✓', '-', '*'])
+    {
         return text.chars().nth(1).is_none_or(|char| char.is_whitespace() || is_wide(char));
     }
     let rest = text.trim_start_matches(['(', '（']);
-    let number = rest.trim_start_matches(|char: char| char.is_ascii_digit() || "一二三四五六七八九十".contains(char));
+    let number =
+        rest.trim_start_matches(|char: char| char.is_ascii_digit() || "一二三四五六七八九十".contains(char));
     let count = rest.len() - number.len();
     let mut after = number.chars();
     let mark = after.next();
@@ -445,12 +473,16 @@ pub(crate) fn is_item(text: &str) -> bool {
 fn grid(rows: &[Row]) -> Option<(usize, Vec<Vec<String>>)> {
     let first = rows.first().filter(|row| row.segments.len() > 1)?;
     // Where each column's cells begin and end.
-    let mut columns: Vec<(f32, f32)> = first.segments.iter().map(|segment| (segment.x0(), segment.x1())).collect();
+    let mut columns: Vec<(f32, f32)> =
+        first.segments.iter().map(|segment| (segment.x0(), segment.x1())).collect();
     let mut taken: Vec<&Row> = vec![first];
     for row in &rows[1..] {
         let last = taken[taken.len() - 1];
         let gap = row.y - last.y;
-        if row.table().is_some() || gap > 3.0 * last.size.max(row.size) || (row.size - first.size).abs() > 0.25 * first.size {
+        if row.table().is_some()
+            || gap > 3.0 * last.size.max(row.size)
+            || (row.size - first.size).abs() > 0.25 * first.size
+        {
             break;
         }
         let merged = merge(&columns, row);
@@ -459,8 +491,13 @@ fn grid(rows: &[Row]) -> Option<(usize, Vec<Vec<String>>)> {
         }
         if row.segments.len() < 2 {
             // A cell's second line: it stands in one column that is there, close below, and not in the first.
-            let inside = columns.iter().position(|&(x0, x1)| row.x0() >= x0 - 2.0 && row.x1() <= x1.max(x0 + 8.0 * row.size));
-            if merged.len() != columns.len() || inside.is_none_or(|column| column == 0) || gap > 1.5 * row.size {
+            let inside = columns
+                .iter()
+                .position(|&(x0, x1)| row.x0() >= x0 - 2.0 && row.x1() <= x1.max(x0 + 8.0 * row.size));
+            if merged.len() != columns.len()
+                || inside.is_none_or(|column| column == 0)
+                || gap > 1.5 * row.size
+            {
                 break;
             }
         }
@@ -493,7 +530,9 @@ fn grid(rows: &[Row]) -> Option<(usize, Vec<Vec<String>>)> {
         cells.push(line);
     }
     // The marks of a list with a wide gap behind them make no column, and long texts side by side no table.
-    let marks = cells.iter().all(|row| row[0].is_empty() || (row[0].chars().count() < 5 && is_item(&format!("{} x", row[0]))));
+    let marks = cells
+        .iter()
+        .all(|row| row[0].is_empty() || (row[0].chars().count() < 5 && is_item(&format!("{} x", row[0]))));
     let letters: usize = cells.iter().flatten().map(|cell| cell.chars().count()).sum();
     let filled = cells.iter().flatten().filter(|cell| !cell.is_empty()).count().max(1);
     (!marks && letters / filled < 60).then_some((taken.len(), cells))

@@ -34,7 +34,9 @@ pub(crate) fn check(bytes: &[u8], budget: &Budget) -> Result<(), String> {
         // Twice packed: each byte may make a million. No program writes such for text.
         let filters = head.windows(11).filter(|window| window == b"FlateDecode").count();
         if filters > 1 {
-            return Err("its streams are packed twice over, as no usual program does; print it as PDF anew".into());
+            return Err(
+                "its streams are packed twice over, as no usual program does; print it as PDF anew".into()
+            );
         }
         if filters == 1 || data.first().is_some_and(|byte| byte & 0x0f == 8) {
             let mut inflate = ZlibDecoder::new(&data[..len]);

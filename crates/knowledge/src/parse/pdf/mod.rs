@@ -33,8 +33,12 @@ pub(crate) fn isolated(name: &str, bytes: &Arc<Vec<u8>>, budget: &Budget) -> Res
 fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
     measure::check(&bytes, budget)?;
     let pdf = Pdf::new(bytes).map_err(|error| match error {
-        LoadPdfError::Decryption(_) => "encrypted: a PDF that opens with a password only; save it without and add it again".to_owned(),
-        LoadPdfError::Invalid => "expected a whole PDF, found a damaged or cut one; open and print it as PDF anew".to_owned(),
+        LoadPdfError::Decryption(_) => {
+            "encrypted: a PDF that opens with a password only; save it without and add it again".to_owned()
+        }
+        LoadPdfError::Invalid => {
+            "expected a whole PDF, found a damaged or cut one; open and print it as PDF anew".to_owned()
+        }
     })?;
     let mut draft = Draft::new("pdf", budget);
     let metadata = pdf.metadata();
@@ -58,7 +62,9 @@ fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
             None
         };
         if let Some(reason) = stop {
-            draft.note(format!("pages from {number} on were not read: {reason}; split the file, or raise the limit"));
+            draft.note(format!(
+                "pages from {number} on were not read: {reason}; split the file, or raise the limit"
+            ));
             break;
         }
         let read = content::read(page, &mut fonts, budget);
@@ -79,7 +85,8 @@ fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
         return Err(if pictures.is_empty() && unknown == 0 && empty > 0 {
             "expected text, found empty pages".into()
         } else if unknown > 0 {
-            "its fonts do not say which characters their signs are; recognise its text (OCR) and add that".into()
+            "its fonts do not say which characters their signs are; recognise its text (OCR) and add that"
+                .into()
         } else {
             format!(
                 "there is no text layer: its {} pages are pictures; recognise their text (OCR) and add that",
@@ -88,10 +95,16 @@ fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
         });
     }
     if !pictures.is_empty() {
-        draft.note(format!("{} hold pictures only, no text layer: recognise their text (OCR)", listed(&pictures)));
+        draft.note(format!(
+            "{} hold pictures only, no text layer: recognise their text (OCR)",
+            listed(&pictures)
+        ));
     }
     if unknown > 20 && unknown * 50 > total {
-        draft.note(format!("{unknown} signs of {} could not be read: their fonts do not say what they are", total + unknown));
+        draft.note(format!(
+            "{unknown} signs of {} could not be read: their fonts do not say what they are",
+            total + unknown
+        ));
     }
     outline::write(laid, &mut draft);
     if draft.is_empty() {
@@ -109,21 +122,31 @@ fn listed(pages: &[usize]) -> String {
             _ => runs.push((page, page)),
         }
     }
-    let run = |&(first, last): &(usize, usize)| if first == last { first.to_string() } else { format!("{first} to {last}") };
+    let run = |&(first, last): &(usize, usize)| {
+        if first == last { first.to_string() } else { format!("{first} to {last}") }
+    };
     let shown: Vec<String> = runs.iter().take(50).map(run).collect();
     format!("pages {}{}", shown.join(", "), if runs.len() > 50 { ", …" } else { "" })
 }
 
 /// A text string: UTF-16 or UTF-8 with a mark, else about Windows-1252.
 fn text_string(bytes: &[u8]) -> String {
-    let encoding = encoding_rs::Encoding::for_bom(bytes).map_or(encoding_rs::WINDOWS_1252, |(encoding, _)| encoding);
+    let encoding =
+        encoding_rs::Encoding::for_bom(bytes).map_or(encoding_rs::WINDOWS_1252, |(encoding, _)| encoding);
     encoding.decode_with_bom_removal(bytes).0.into_owned()
 }
 
 /// Without what programs put there when nobody gave a title.
 fn sensible_title(title: &str) -> String {
     let title = title.trim();
-    let title = ["Microsoft Word - ", "Microsoft PowerPoint - "].iter().find_map(|by| title.strip_prefix(by)).unwrap_or(title);
+    let title = ["Microsoft Word - ", "Microsoft PowerPoint - "]
+        .iter()
+        .find_map(|by| title.strip_prefix(by))
+        .unwrap_or(title);
     let lower = title.to_lowercase();
-    if matches!(&*lower, "untitled" | "(anonymous)" | "anonymous" | "untitled document" | "无标题") { String::new() } else { title.into() }
+    if matches!(&*lower, "untitled" | "(anonymous)" | "anonymous" | "untitled document" | "无标题") {
+        String::new()
+    } else {
+        title.into()
+    }
 }

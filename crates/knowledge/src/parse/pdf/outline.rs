@@ -15,10 +15,14 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
     let body = sizes.iter().max_by_key(|&(&size, &count)| (count, size)).map_or(0, |(&size, _)| size);
     let is_large = |paragraph: &Paragraph| half_points(paragraph.size) as f32 >= 1.15 * body as f32;
     let is_short = |paragraph: &Paragraph| {
-        paragraph.lines < 4 && paragraph.text.chars().count() < 200 && paragraph.text.chars().any(char::is_alphanumeric)
+        paragraph.lines < 4
+            && paragraph.text.chars().count() < 200
+            && paragraph.text.chars().any(char::is_alphanumeric)
     };
-    let mut large: Vec<u32> =
-        paragraphs().filter(|paragraph| is_large(paragraph) && is_short(paragraph)).map(|p| half_points(p.size)).collect();
+    let mut large: Vec<u32> = paragraphs()
+        .filter(|paragraph| is_large(paragraph) && is_short(paragraph))
+        .map(|p| half_points(p.size))
+        .collect();
     large.sort_unstable_by(|a, b| b.cmp(a));
     // Sizes half a point apart are one.
     large.dedup_by(|next, kept| *kept - *next < 2);
@@ -31,7 +35,10 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
     };
     // In a text that is bold throughout it says nothing.
     let letters = |bold: bool| -> usize {
-        paragraphs().filter(|paragraph| paragraph.bold == bold).map(|paragraph| paragraph.text.chars().count()).sum()
+        paragraphs()
+            .filter(|paragraph| paragraph.bold == bold)
+            .map(|paragraph| paragraph.text.chars().count())
+            .sum()
     };
     let bold = letters(true) * 2 < letters(false);
     for page in &pages {
@@ -65,7 +72,10 @@ fn paragraph(piece: &Piece) -> Option<&Paragraph> {
 fn without_margins(pages: &mut [Laid]) {
     let margin = |paragraph: &Paragraph| paragraph.lines == 1 && !(0.06..=0.94).contains(&paragraph.height);
     let key = |text: &str| -> String {
-        text.chars().map(|char| if char.is_ascii_digit() { '#' } else { char }).collect::<String>().replace("##", "#")
+        text.chars()
+            .map(|char| if char.is_ascii_digit() { '#' } else { char })
+            .collect::<String>()
+            .replace("##", "#")
     };
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for page in &*pages {
@@ -82,7 +92,8 @@ fn without_margins(pages: &mut [Laid]) {
         let count = page.pieces.len();
         page.pieces.retain(|piece| {
             let Some(paragraph) = paragraph(piece).filter(|paragraph| margin(paragraph)) else { return true };
-            let number = paragraph.text.chars().all(|char| char.is_ascii_digit() || "-–— /第页頁".contains(char));
+            let number =
+                paragraph.text.chars().all(|char| char.is_ascii_digit() || "-–— /第页頁".contains(char));
             let again = counts.get(&key(&paragraph.text)).is_some_and(|&count| count > most);
             !again && !(number && count > 1)
         });

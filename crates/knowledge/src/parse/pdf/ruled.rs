@@ -18,8 +18,10 @@ const PAIRS: usize = 4_000_000;
 
 /// Finds the tables among the lines of a page and takes their words.
 pub(crate) fn tables(lines: &[Line], words: Vec<Word>) -> (Vec<Table>, Vec<Word>) {
-    let level: Vec<Line> = lines.iter().copied().filter(|line| line.y1 - line.y0 < NEAR && line.x1 - line.x0 > 8.0).collect();
-    let upright: Vec<Line> = lines.iter().copied().filter(|line| line.x1 - line.x0 < NEAR && line.y1 - line.y0 > 6.0).collect();
+    let level: Vec<Line> =
+        lines.iter().copied().filter(|line| line.y1 - line.y0 < NEAR && line.x1 - line.x0 > 8.0).collect();
+    let upright: Vec<Line> =
+        lines.iter().copied().filter(|line| line.x1 - line.x0 < NEAR && line.y1 - line.y0 > 6.0).collect();
     if level.len() < 3 || upright.len() < 3 || level.len() * upright.len() > PAIRS {
         return (Vec::new(), words);
     }
@@ -90,9 +92,15 @@ impl Grid {
             for column in 0..columns {
                 let (x, y) = ((xs[column] + xs[column + 1]) / 2.0, (ys[row] + ys[row + 1]) / 2.0);
                 let left = column > 0
-                    && !self.upright.iter().any(|line| (line.x0 - xs[column]).abs() < NEAR + 1.0 && line.y0 < y && line.y1 > y);
+                    && !self
+                        .upright
+                        .iter()
+                        .any(|line| (line.x0 - xs[column]).abs() < NEAR + 1.0 && line.y0 < y && line.y1 > y);
                 let above = row > 0
-                    && !self.level.iter().any(|line| (line.y0 - ys[row]).abs() < NEAR + 1.0 && line.x0 < x && line.x1 > x);
+                    && !self
+                        .level
+                        .iter()
+                        .any(|line| (line.y0 - ys[row]).abs() < NEAR + 1.0 && line.x0 < x && line.x1 > x);
                 owner.push(match (left, above) {
                     (true, _) => owner[row * columns + column - 1],
                     (_, true) => owner[(row - 1) * columns + column],
@@ -104,7 +112,8 @@ impl Grid {
         let mut rest = Vec::new();
         for word in words {
             let (x, y) = ((word.x0 + word.x1) / 2.0, word.y - 0.3 * word.size);
-            let column = xs.partition_point(|&edge| edge <= x).checked_sub(1).filter(|&column| column < columns);
+            let column =
+                xs.partition_point(|&edge| edge <= x).checked_sub(1).filter(|&column| column < columns);
             let row = ys.partition_point(|&edge| edge <= y).checked_sub(1).filter(|&row| row < lines);
             match (row, column) {
                 (Some(row), Some(column)) => {
