@@ -335,28 +335,40 @@ fn cost(name: &str, bytes: &[u8]) {
     assert!(!reasons.contains("broke its reader"), "{name} ({} bytes): {reasons}", bytes.len());
 }
 
-/// Speed of the plainest formats: `cargo test --release --test parse_hostile speed -- --ignored --nocapture`.
+/// XLS says places in 16 bits each, and the reader below fills what is between two cells.
 #[test]
-#[ignore = "measures"]
-fn speed() {
-    let unit = std::fs::read(goldens().join("files/guide.md")).expect("a golden");
-    let unit = &unit[unit.windows(5).position(|window| window == b"\n---\n").expect("front matter") + 5..];
-    let paragraphs = std::fs::read(goldens().join("files/utf8.txt")).expect("a golden");
-    for (name, unit) in [
-        ("a.md", unit),
-        ("a.txt", &paragraphs[..]),
-        ("a.html", &std::fs::read(goldens().join("files/page.html")).expect("a golden")[..]),
-    ] {
-        let text = unit.repeat((100 << 20) / unit.len());
-        for _ in 0..3 {
-            let begun = Instant::now();
-            let read = parse(name, &text, &Limits::default());
-            let seconds = begun.elapsed().as_secs_f64();
-            println!(
-                "{name}: {:.0} MB/s, {} blocks",
-                text.len() as f64 / 1e6 / seconds,
-                read.documents[0].blocks.len()
-            );
-        }
-    }
+fn parse_far_cells() {
+    let mut bytes = std::fs::read(goldens().join("files/old.xls")).expect("a golden");
+    // The last text cell of the first sheet: a record of kind 0xfd and ten bytes.
+    let cells: Vec<usize> = (0..bytes.len() - 4)
+        .filter(|&at| bytes[at..at + 4] == [0xfd, 0, 10, 0] && bytes[at + 6] < 3)
+        .collect();
+    let last = cells[cells.len() - 2];
+    bytes[last + 4..last + 8].fill(0xff);
+    assert_says(&parsed("far.xls", &bytes), &["65536 rows of 65536", "save it anew as XLSX"]);
+    // XLSX and ODS: far cells, few of them.
+    let sheet = br#"<worksheet><sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>near</t></is></c></row>
+        <row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row></sheetData></worksheet>"#;
+    let book =
+        br#"<workbook xmlns:r="r"><sheets><sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>"#;
+    let relations = br#"<Relationships><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>"#;
+    let root = br#"<Relationships><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>"#;
+    let parts: [(&str, &[u8]); 5] = [
+        ("[Content_Types].xml", b"<Types/>"),
+        ("_rels/.rels", root),
+        ("xl/workbook.xml", book),
+        ("xl/_rels/workbook.xml.rels", relations),
+        ("xl/worksheets/sheet1.xml", sheet),
+    ];
+    assert_eq!(document("far.xlsx", &zipped(&parts)).text, "S\n\nnear\n\nfar");
+    let cell = r#"<table:table-cell table:number-columns-repeated="4000000000"><text:p>x</text:p></table:table-cell>"#;
+    let row =
+        format!(r#"<table:table-row table:number-rows-repeated="4000000000">{cell}{cell}</table:table-row>"#);
+    let content = format!("<body><table:table table:name=\"S\">{row}{row}</table:table></body>");
+    let parts: [(&str, &[u8]); 2] = [
+        ("mimetype", b"application/vnd.oasis.opendocument.spreadsheet"),
+        ("content.xml", content.as_bytes()),
+    ];
+    let read = parsed("far.ods", &zipped(&parts));
+    assert!(read.documents[0].notes[0].contains("too large"), "{:?}", read.documents[0].notes);
 }

@@ -78,8 +78,8 @@ pub(crate) fn clean_path(name: &str) -> String {
         .split(['/', '\\'])
         .map(|part| part.chars().filter(|char| !char.is_control()).collect::<String>());
     let parts = parts.map(|part| part.trim().to_owned());
-    let kept =
-        parts.filter(|part| !matches!(&**part, "" | "." | "..") && !(part.len() == 2 && part.ends_with(':')));
+    let kept = parts
+        .filter(|part| !(matches!(&**part, "" | "." | "..") || (part.len() == 2 && part.ends_with(':'))));
     kept.collect::<Vec<_>>().join("/")
 }
 

@@ -12,13 +12,22 @@ pub(crate) struct Draft {
     item: bool,
     limit: usize,
     full: bool,
+    /// Whether what comes has been through [`clean`].
+    cleaned: bool,
 }
 
 impl Draft {
     pub(crate) fn new(format: &'static str, budget: &Budget) -> Self {
         let limit = usize::try_from(budget.limits.unpacked).unwrap_or(usize::MAX);
         let document = Document { format, ..Document::default() };
-        Self { document, pages: 0, item: false, limit, full: false }
+        Self { document, pages: 0, item: false, limit, full: false, cleaned: false }
+    }
+
+    /// For text that has been through [`clean`] and is `len` bytes long in all.
+    pub(crate) fn of_clean(format: &'static str, len: usize, budget: &Budget) -> Self {
+        let mut draft = Self { cleaned: true, ..Self::new(format, budget) };
+        draft.document.text.reserve(len + len / 16);
+        draft
     }
 
     /// A heading; line breaks within it become spaces.
@@ -117,7 +126,7 @@ impl Draft {
     }
 
     fn push(&mut self, kind: Kind, text: &str, item: bool) {
-        let cleaned = clean(text);
+        let cleaned = if self.cleaned { text.into() } else { clean(text) };
         let mut text = cleaned.trim_end();
         // Indentation counts in code and lists, and where the first cell of a table is empty.
         text = if kind == Kind::Code || item || matches!(kind, Kind::Table { .. }) {
@@ -189,15 +198,17 @@ pub(crate) fn clean(text: &str) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
-/// Whether [`clean`] would change nothing. No early end: the loop then runs on whole vectors.
+/// Whether [`clean`] would change nothing. No early end, no branches: the loops then run on whole vectors.
 fn is_clean(bytes: &[u8]) -> bool {
-    let mut dirty = false;
+    let mut dirty = 0u8;
     for &byte in bytes {
-        dirty |= (byte < 0x20 && byte != b'\n' && byte != b'\t') | (byte == 0x7f);
+        dirty |= u8::from(byte < 0x20) & u8::from(byte != b'\n') & u8::from(byte != b'\t')
+            | u8::from(byte == 0x7f);
     }
     // U+0080 to U+00AD, and U+FEFF.
-    for pair in bytes.windows(2) {
-        dirty |= (pair[0] == 0xc2 && pair[1] <= 0xad) | (pair[0] == 0xef && pair[1] == 0xbb);
+    for (&first, &second) in bytes.iter().zip(bytes.get(1..).unwrap_or_default()) {
+        dirty |= u8::from(first == 0xc2) & u8::from(second <= 0xad)
+            | u8::from(first == 0xef) & u8::from(second == 0xbb);
     }
-    !dirty
+    dirty == 0
 }

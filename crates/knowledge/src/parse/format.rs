@@ -62,7 +62,10 @@ pub(crate) fn detect(name: &str, bytes: &[u8]) -> Result<Format, String> {
         return Err("expected a file with something in it, found an empty one".into());
     }
     let head = &bytes[..bytes.len().min(1024)];
-    if head.windows(5).any(|window| window == b"%PDF-") {
+    // Some programs put a few bytes before the mark; a text may speak of it.
+    let plain = std::str::from_utf8(head).is_ok_and(|head| !head.contains('\0'));
+    let named = name.to_ascii_lowercase().ends_with(".pdf");
+    if head.starts_with(b"%PDF-") || ((named || !plain) && head.windows(5).any(|window| window == b"%PDF-")) {
         return Ok(Format::Pdf);
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
@@ -72,7 +75,9 @@ pub(crate) fn detect(name: &str, bytes: &[u8]) -> Result<Format, String> {
         return compound(bytes);
     }
     for (mark, what, todo) in FOREIGN {
-        if head.starts_with(mark) {
+        // `ID3` may begin a text about music.
+        let letters = mark.iter().all(u8::is_ascii_alphanumeric);
+        if head.starts_with(mark) && !(letters && plain) {
             return Err(format!("expected a document, found {what}; {todo}"));
         }
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Only reserved, not used, until something recurses.
-const STACK: usize = 256 << 20;
+const STACK: usize = 64 << 20;
 
 /// Runs `work`; a panic becomes an error.
 pub(crate) fn caught<T>(name: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {

@@ -1,7 +1,8 @@
 //! Markdown, by lines: headings, lists, fenced code, tables, front matter. What stands within a line (emphasis, links) stays
 //! as it was written: whoever reads a passage then finds it in the file. No recursion, whatever is nested.
 //!
-//! 2025-11, shared two-core machine: pulldown-cmark's events alone came at 105 MB/s, this at several times that.
+//! 2026-11, a shared two-core machine, processor time: prose at 430 MB/s, a text dense with marks at 160 MB/s, all copies and
+//! checks included; pulldown-cmark's events alone came at 105 MB/s of the latter.
 
 use super::budget::Budget;
 use super::date;
@@ -13,7 +14,7 @@ use crate::Document;
 pub(crate) fn read(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
     budget.check()?;
     let text = text::decoded(bytes)?;
-    let mut draft = Draft::new("md", budget);
+    let mut draft = Draft::of_clean("md", text.len(), budget);
     write(&text, &mut draft);
     if draft.is_empty() {
         return Err("expected text, found none: the file is empty".into());
@@ -34,7 +35,7 @@ impl<'a> Lines<'a> {
         if rest.is_empty() {
             return None;
         }
-        Some(match rest.as_bytes().iter().position(|&byte| byte == b'\n') {
+        Some(match rest.find('\n') {
             Some(end) => (&rest[..end], at + end + 1),
             None => (rest, self.text.len()),
         })

@@ -14,7 +14,8 @@ pub(crate) fn read(bytes: &[u8], budget: &Budget) -> Result<Document, String> {
         let first = span.start + text[span.clone()].find('\n').unwrap_or(span.len());
         match chapter(&text[span.start..first]) {
             Some(level) => {
-                blocks.push(Block { kind: Kind::Heading(level), span: span.start..first });
+                let end = span.start + text[span.start..first].trim_end().len();
+                blocks.push(Block { kind: Kind::Heading(level), span: span.start..end });
                 let rest = first + (text[first..span.end].len() - text[first..span.end].trim_start().len());
                 if rest < span.end {
                     blocks.push(Block { kind: Kind::Text, span: rest..span.end });

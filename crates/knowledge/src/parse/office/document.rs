@@ -113,7 +113,8 @@ fn numbered(bytes: &[u8], budget: &Budget) -> FxHashMap<(String, usize), bool> {
                 "abstractNum" => kind = tag.attribute("abstractNumId").unwrap_or_default(),
                 "lvl" => depth = tag.attribute("ilvl").and_then(|depth| depth.parse().ok()).unwrap_or(0),
                 "numFmt" => {
-                    drop(kinds.insert((kind.clone(), depth), !matches!(&*value(&tag), "bullet" | "none")))
+                    let counts = !matches!(&*value(&tag), "bullet" | "none");
+                    kinds.insert((kind.clone(), depth), counts);
                 }
                 "num" => list = tag.attribute("numId").unwrap_or_default(),
                 "abstractNumId" => lists.push((list.clone(), value(&tag))),

@@ -105,12 +105,8 @@ impl Body {
                         self.text.clear();
                         self.level = Some(u8::try_from(number("outline-level")).unwrap_or(9));
                     }
-                    "p" if self.tables > 0 => {
-                        if !self.text.is_empty() {
-                            self.text.push('\n');
-                        }
-                    }
-                    "p" => self.text.clear(),
+                    "p" if self.tables == 0 => self.text.clear(),
+                    "p" if !self.text.is_empty() => self.text.push('\n'),
                     "s" => self.text.extend(std::iter::repeat_n(' ', number("c").min(64) as usize)),
                     "tab" => self.text.push('\t'),
                     "line-break" => self.text.push('\n'),

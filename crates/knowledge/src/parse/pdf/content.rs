@@ -1,6 +1,7 @@
 //! A page's drawing operators, to letters and lines with their places: x to the right, y down, in points.
 
 use super::font::Font;
+use super::measure::is_picture;
 use crate::parse::budget::Budget;
 use hayro_syntax::content::UntypedIter;
 use hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Stream};
@@ -74,14 +75,18 @@ impl Fonts {
 /// Follows a page's operators.
 pub(crate) fn read(page: &Page<'_>, fonts: &mut Fonts, budget: &Budget) -> Read {
     let mut data = Vec::new();
+    let unpacked = |stream: Stream<'_>| -> Vec<u8> {
+        let data = if is_picture(&stream) { None } else { stream.decoded_data().ok() };
+        data.map(|data| data.into_owned()).unwrap_or_default()
+    };
     // Not by the page itself: it would keep them all.
     if let Some(stream) = page.raw().get::<Stream<'_>>(b"Contents") {
-        data.extend(stream.decoded_data().into_iter().flat_map(|data| data.into_owned()));
+        data = unpacked(stream);
     } else if let Some(streams) = page.raw().get::<Array<'_>>(b"Contents") {
         for stream in streams.iter::<Stream<'_>>() {
-            data.extend(stream.decoded_data().into_iter().flat_map(|data| data.into_owned()));
+            data.extend(unpacked(stream));
             data.push(b' ');
-            if data.len() as u64 > budget.limits.unpacked {
+            if data.len() as u64 > budget.limits.unpacked || budget.check().is_err() {
                 break;
             }
         }

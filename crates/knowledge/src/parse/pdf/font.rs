@@ -1,5 +1,6 @@
 //! Fonts, as far as text needs them: which characters a string means and how wide they are.
 
+use super::measure::is_picture;
 use hayro_cmap::{BfString, CMap, CMapName, CidFamily, WritingMode, load_embedded};
 use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as Bytes};
 use rustc_hash::FxHashMap;
@@ -132,7 +133,8 @@ fn next_code(map: &CMap, bytes: &[u8]) -> (u32, usize, u32) {
 
 fn to_unicode(dict: &Dict<'_>) -> ToUnicode {
     if let Some(stream) = dict.get::<Stream<'_>>(b"ToUnicode") {
-        let map = stream.decoded_data().ok().and_then(|data| CMap::parse(&data, load_embedded));
+        let data = if is_picture(&stream) { None } else { stream.decoded_data().ok() };
+        let map = data.and_then(|data| CMap::parse(&data, load_embedded));
         return map.map_or(ToUnicode::Missing, |map| ToUnicode::Map(Box::new(map)));
     }
     match dict.get::<Name<'_>>(b"ToUnicode") {
@@ -149,7 +151,7 @@ fn composite(dict: &Dict<'_>) -> (Codes, bool) {
             name => CMap::parse(load_embedded(name)?, load_embedded),
         });
     let map = named.or_else(|| {
-        let stream = dict.get::<Stream<'_>>(b"Encoding")?;
+        let stream = dict.get::<Stream<'_>>(b"Encoding").filter(|stream| !is_picture(stream))?;
         CMap::parse(&stream.decoded_data().ok()?, load_embedded)
     });
     let map = map.unwrap_or_else(CMap::identity_h);

@@ -417,7 +417,7 @@ fn column(
             let indented = row.x0() - left > 0.8 * size && last.x0() - left < 0.5 * size;
             let short = last.x1() < right - 0.3 * (right - left) && ends_sentence(&paragraph.text);
             let alike = (row.size - size).abs() < 0.08 * size && row.bold() == paragraph.bold;
-            alike && gap > 0.0 && !far && !(indented && !large) && !short && !is_item(&text)
+            alike && gap > 0.0 && (large || !indented) && !(far || short || is_item(&text))
         });
         match open.as_mut().filter(|_| goes_on) {
             Some((paragraph, last)) => {

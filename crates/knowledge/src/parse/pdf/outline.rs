@@ -95,7 +95,7 @@ fn without_margins(pages: &mut [Laid]) {
             let number =
                 paragraph.text.chars().all(|char| char.is_ascii_digit() || "-–— /第页頁".contains(char));
             let again = counts.get(&key(&paragraph.text)).is_some_and(|&count| count > most);
-            !again && !(number && count > 1)
+            !(again || (number && count > 1))
         });
     }
 }
