@@ -494,6 +494,12 @@ def pdf_reportlab():
     c = canvas.Canvas(str(OUT / "turned.pdf"), pagesize=A4)
     c.setFont("Helvetica", 12)
     c.drawString(72, 760, "This line runs as usual.")
+    c.setFont("Courier", 10)
+    for n, line in enumerate(["def borrow(tool):", "    if tool:", "        return tool", "    return None"]):
+        c.drawString(72, 700 - 12 * n, line)
+    c.setFont("Helvetica", 12)
+    c.drawString(72, 600, "- An item of a list whose text is long enough that it goes on in a second line")
+    c.drawString(82, 586, "behind its mark.")
     c.saveState(), c.translate(300, 300), c.rotate(90)
     c.drawString(0, 0, "This one runs upwards.")
     c.restoreState(), c.showPage()

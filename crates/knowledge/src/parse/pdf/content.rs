@@ -28,6 +28,7 @@ pub(crate) struct Letter {
     pub(crate) y: f32,
     pub(crate) size: f32,
     pub(crate) bold: bool,
+    pub(crate) mono: bool,
 }
 
 /// A drawn line, upright or level.
@@ -347,8 +348,15 @@ impl Follow<'_> {
             for (index, char) in chars.enumerate() {
                 let part = |index: f64| (from.0 + (to.0 - from.0) * index / count) as f32;
                 let (x0, x1) = (part(index as f64), part(index as f64 + 1.0));
-                let letter =
-                    Letter { char, x0, x1: x1.max(x0), y: from.1 as f32, size: size as f32, bold: font.bold };
+                let letter = Letter {
+                    char,
+                    x0,
+                    x1: x1.max(x0),
+                    y: from.1 as f32,
+                    size: size as f32,
+                    bold: font.bold,
+                    mono: font.mono,
+                };
                 letters[turn].push(letter);
             }
         });

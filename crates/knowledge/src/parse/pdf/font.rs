@@ -24,6 +24,8 @@ pub(crate) struct Font {
     /// Whether text runs from top to bottom.
     pub(crate) vertical: bool,
     pub(crate) bold: bool,
+    /// Whether all letters are as wide: source code is set so. By its name, as Chinese fonts often say so of themselves.
+    pub(crate) mono: bool,
 }
 
 enum ToUnicode {
@@ -56,6 +58,8 @@ impl Font {
         let base = dict.get::<Name<'_>>(b"BaseFont").map_or(String::new(), |name| name.as_str().to_owned());
         let lower = base.to_ascii_lowercase();
         let bold = ["bold", "black", "heavy", "semibold", "-bd"].iter().any(|word| lower.contains(word));
+        let names = ["courier", "mono", "consola", "menlo", "typewriter", "cmtt", "sourcecode"];
+        let mono = names.iter().any(|word| lower.contains(word)) && !lower.contains("cjk");
         let to_unicode = to_unicode(dict);
         let mut vertical = false;
         let codes = if subtype.as_ref().is_some_and(|name| name.as_str() == "Type0") {
@@ -66,7 +70,7 @@ impl Font {
             let type3 = subtype.is_some_and(|name| name.as_str() == "Type3");
             Codes::Simple { chars: chars(dict, &lower), widths: widths(dict, &lower, type3) }
         };
-        Self { codes, to_unicode, vertical, bold }
+        Self { codes, to_unicode, vertical, bold, mono }
     }
 
     /// Takes a string apart.

@@ -21,6 +21,8 @@ pub(crate) struct Paragraph {
     pub(crate) text: String,
     pub(crate) size: f32,
     pub(crate) bold: bool,
+    /// Whether it is set as source code is: its lines and their indentation are kept.
+    pub(crate) code: bool,
     pub(crate) lines: usize,
     /// Of its first line, from 0 at the top of what is written on the page to 1.
     pub(crate) height: f32,
@@ -35,6 +37,7 @@ pub(crate) struct Word {
     pub(crate) y: f32,
     pub(crate) size: f32,
     bold: bool,
+    mono: bool,
     /// Whether a space follows.
     space: bool,
     table: Option<usize>,
@@ -74,6 +77,7 @@ pub(crate) fn page(read: Read) -> Laid {
                     y,
                     size: 10.0,
                     bold: false,
+                    mono: false,
                     space: false,
                     table: Some(place),
                 });
@@ -126,6 +130,7 @@ fn words(letters: &[Letter]) -> Vec<Word> {
             y: letter.y,
             size: letter.size,
             bold: letter.bold,
+            mono: letter.mono,
             space: false,
             table: None,
         });
@@ -233,16 +238,23 @@ impl Row {
         self.segments.first()?.words.first()?.table
     }
 
-    /// Whether most of it is bold.
+    /// Whether most of its letters are such.
+    fn mostly(&self, such: impl Fn(&Word) -> bool) -> bool {
+        let (mut all, mut those) = (0, 0);
+        for word in self.segments.iter().flat_map(|segment| &segment.words) {
+            let count = word.text.chars().count();
+            all += count;
+            those += if such(word) { count } else { 0 };
+        }
+        those * 10 > all * 9
+    }
+
     fn bold(&self) -> bool {
-        let letters = |bold: Option<bool>| -> usize {
-            let words = self.segments.iter().flat_map(|segment| &segment.words);
-            words
-                .filter(|word| bold.is_none_or(|bold| word.bold == bold))
-                .map(|word| word.text.chars().count())
-                .sum()
-        };
-        letters(Some(true)) * 10 > letters(None) * 9
+        self.mostly(|word| word.bold)
+    }
+
+    fn mono(&self) -> bool {
+        self.mostly(|word| word.mono)
     }
 }
 
@@ -415,20 +427,34 @@ fn column(
             let large = size > 1.15 * usual && usual > 0.0;
             let far = gap > 1.7 * size.max(row.size) || (gap > 1.35 * usual && gap > 1.25 * size && !large);
             let indented = row.x0() - left > 0.8 * size && last.x0() - left < 0.5 * size;
+            // The text of an item stands behind its mark.
+            let indented = indented && !(paragraph.lines == 1 && is_item(&paragraph.text));
             let short = last.x1() < right - 0.3 * (right - left) && ends_sentence(&paragraph.text);
+            if paragraph.code || row.mono() {
+                return paragraph.code && row.mono() && gap > 0.0 && gap < 3.0 * size;
+            }
             let alike = (row.size - size).abs() < 0.08 * size && row.bold() == paragraph.bold;
             alike && gap > 0.0 && (large || !indented) && !(far || short || is_item(&text))
         });
         match open.as_mut().filter(|_| goes_on) {
             Some((paragraph, last)) => {
-                join(&mut paragraph.text, &text);
+                if paragraph.code {
+                    let empty = if row.y - last.y > 1.8 * row.size { "\n\n" } else { "\n" };
+                    let indent = ((row.x0() - left) / (0.6 * row.size)).clamp(0.0, 80.0).round() as usize;
+                    paragraph.text.push_str(&format!("{empty}{:indent$}{text}", ""));
+                } else {
+                    join(&mut paragraph.text, &text);
+                }
                 paragraph.lines += 1;
                 *last = row;
             }
             None => {
                 out.extend(open.take().map(|(paragraph, _)| Piece::Paragraph(paragraph)));
                 let height = if bottom > top { (row.y - top) / (bottom - top) } else { 0.5 };
-                open = Some((Paragraph { text, size: row.size, bold: row.bold(), lines: 1, height }, row));
+                open = Some((
+                    Paragraph { text, size: row.size, bold: row.bold(), code: row.mono(), lines: 1, height },
+                    row,
+                ));
             }
         }
     }
@@ -471,7 +497,7 @@ pub(crate) fn is_item(text: &str) -> bool {
 
 /// A table without lines at the beginning of `rows`: how many of them it takes, and its cells.
 fn grid(rows: &[Row]) -> Option<(usize, Vec<Vec<String>>)> {
-    let first = rows.first().filter(|row| row.segments.len() > 1)?;
+    let first = rows.first().filter(|row| row.segments.len() > 1 && !row.mono())?;
     // Where each column's cells begin and end.
     let mut columns: Vec<(f32, f32)> =
         first.segments.iter().map(|segment| (segment.x0(), segment.x1())).collect();

@@ -51,7 +51,7 @@ fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
     let pages = pdf.pages();
     let mut fonts = content::Fonts::default();
     let mut laid = Vec::new();
-    let (mut pictures, mut empty, mut total, mut unknown) = (Vec::new(), 0, 0, 0);
+    let (mut pictures, mut empty, mut total, mut mono, mut unknown) = (Vec::new(), 0, 0, 0, 0);
     for (index, page) in pages.iter().enumerate() {
         let number = index + 1;
         let stop = if index >= budget.limits.pages {
@@ -67,8 +67,13 @@ fn read(bytes: Arc<Vec<u8>>, budget: &Budget) -> Result<Document, String> {
             ));
             break;
         }
-        let read = content::read(page, &mut fonts, budget);
+        let mut read = content::read(page, &mut fonts, budget);
         total += read.count();
+        mono += read.letters.iter().flatten().filter(|letter| letter.mono).count();
+        if mono * 2 > total {
+            // All of it is set so: then it says nothing.
+            read.letters.iter_mut().flatten().for_each(|letter| letter.mono = false);
+        }
         unknown += read.unknown;
         if read.count() == 0 {
             if read.pictures > 0 { pictures.push(number) } else { empty += 1 }

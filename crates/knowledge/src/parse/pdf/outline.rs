@@ -15,7 +15,8 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
     let body = sizes.iter().max_by_key(|&(&size, &count)| (count, size)).map_or(0, |(&size, _)| size);
     let is_large = |paragraph: &Paragraph| half_points(paragraph.size) as f32 >= 1.15 * body as f32;
     let is_short = |paragraph: &Paragraph| {
-        paragraph.lines < 4
+        !paragraph.code
+            && paragraph.lines < 4
             && paragraph.text.chars().count() < 200
             && paragraph.text.chars().any(char::is_alphanumeric)
     };
@@ -28,6 +29,7 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
     large.dedup_by(|next, kept| *kept - *next < 2);
     let is_bold = |paragraph: &Paragraph| {
         paragraph.bold
+            && !paragraph.code
             && paragraph.lines < 3
             && paragraph.text.chars().count() < 100
             && !paragraph.text.ends_with(['.', '。', '，', ',', '；', ';', '：', ':'])
@@ -54,6 +56,7 @@ pub(crate) fn write(mut pages: Vec<Laid>, draft: &mut Draft) {
                 Piece::Paragraph(paragraph) if bold && is_bold(paragraph) && !is_item(&paragraph.text) => {
                     draft.heading(large.len().min(5) as u8 + 1, &paragraph.text);
                 }
+                Piece::Paragraph(paragraph) if paragraph.code => draft.code(&paragraph.text),
                 Piece::Paragraph(paragraph) => draft.text(&paragraph.text),
             }
         }
