@@ -88,3 +88,16 @@ fn parse_encodings() {
         assert_eq!(document(name, &bytes(name)).text, text, "{name}");
     }
 }
+
+/// A long CSV file is one table, whatever its length.
+#[test]
+fn parse_long_csv() {
+    let mut text = String::from("Part,Stock\n");
+    for row in 0..25_000 {
+        text += &format!("Bolt {row},{}\n", row % 7);
+    }
+    let read = document("long.csv", text.as_bytes());
+    assert_eq!(read.blocks.len(), 1);
+    assert_eq!(read.blocks[0].kind, Kind::Table { header: true });
+    assert_eq!(read.text, text.trim_end().replace(',', " | "));
+}

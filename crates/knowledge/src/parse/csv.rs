@@ -1,9 +1,12 @@
 //! Values apart by commas, semicolons, tabs or bars: one table.
 
 use super::budget::Budget;
-use super::draft::Draft;
+use super::draft::{Draft, write_row};
 use super::{table, text};
 use crate::Document;
+
+/// Rows in which titles, empty lines and several tables are looked for.
+const LOOKED_AT: usize = 10_000;
 
 /// Reads CSV or TSV; `name` tells which, where the lines do not.
 pub(crate) fn read(name: &str, bytes: &[u8], budget: &Budget) -> Result<Document, String> {
@@ -16,12 +19,15 @@ pub(crate) fn read(name: &str, bytes: &[u8], budget: &Budget) -> Result<Document
         .delimiter(delimiter(&text, if tabs { b'\t' } else { b',' }))
         .from_reader(text.as_bytes());
     let mut rows: Vec<Vec<String>> = Vec::new();
+    // Of a long file, the rows after those that are looked at: cells apart would take many times its size.
+    let mut rest = String::new();
     let mut record = csv::StringRecord::new();
     let format = if tabs { "tsv" } else { "csv" };
     let mut draft = Draft::new(format, budget);
     loop {
         match reader.read_record(&mut record) {
-            Ok(true) => rows.push(record.iter().map(str::to_owned).collect()),
+            Ok(true) if rows.len() < LOOKED_AT => rows.push(record.iter().map(str::to_owned).collect()),
+            Ok(true) => write_row(&mut rest, record.iter()),
             Ok(false) => break,
             Err(error) => {
                 draft.note(format!(
@@ -32,7 +38,15 @@ pub(crate) fn read(name: &str, bytes: &[u8], budget: &Budget) -> Result<Document
             }
         }
     }
-    table::write(&rows, &mut draft);
+    if rest.is_empty() {
+        table::write(&rows, &mut draft);
+    } else {
+        let mut all = String::with_capacity(text.len() + text.len() / 4);
+        rows.iter().for_each(|row| write_row(&mut all, row.iter().map(String::as_str)));
+        all.push('\n');
+        all.push_str(&rest);
+        draft.table_of(table::has_header(&rows), &all);
+    }
     if draft.is_empty() {
         return Err("expected rows of values, found none: the file is empty".into());
     }

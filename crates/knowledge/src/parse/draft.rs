@@ -64,15 +64,13 @@ impl Draft {
     /// A table. Empty rows and the empty cells at the ends of rows are left out.
     pub(crate) fn table(&mut self, header: bool, rows: &[Vec<String>]) {
         let mut text = String::new();
-        for row in rows {
-            let cells: Vec<String> = row.iter().map(|cell| one_line(cell)).collect();
-            let Some(last) = cells.iter().rposition(|cell| !cell.is_empty()) else { continue };
-            if !text.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&cells[..=last].join(" | "));
-        }
-        self.push(Kind::Table { header }, &text, false);
+        rows.iter().for_each(|row| write_row(&mut text, row.iter().map(String::as_str)));
+        self.table_of(header, &text);
+    }
+
+    /// A table whose rows are written already.
+    pub(crate) fn table_of(&mut self, header: bool, text: &str) {
+        self.push(Kind::Table { header }, text, false);
     }
 
     /// Begins a page, slide or sheet.
@@ -154,6 +152,30 @@ impl Draft {
         self.document.blocks.push(Block { kind, span: begin..self.document.text.len() });
         self.item = item;
     }
+}
+
+/// Appends a row of a table, unless it is empty.
+pub(crate) fn write_row<'a>(out: &mut String, cells: impl Iterator<Item = &'a str>) {
+    let begin = out.len();
+    let mut end = begin;
+    for (index, cell) in cells.enumerate() {
+        if index > 0 {
+            out.push_str(" | ");
+        } else if begin > 0 {
+            out.push('\n');
+        }
+        let before = out.len();
+        for word in cell.split_whitespace() {
+            if out.len() > before {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        if out.len() > before {
+            end = out.len();
+        }
+    }
+    out.truncate(end);
 }
 
 fn skip_empty_lines(text: &str) -> &str {

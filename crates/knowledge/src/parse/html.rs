@@ -196,6 +196,10 @@ impl Page {
                 && table.inner == 0 =>
             {
                 table.close_cell(&mut self.open);
+                // Cells in memory take many times their bytes.
+                if table.padded > PADDED {
+                    std::mem::take(table).write(draft);
+                }
                 table.open_row();
             }
             "table" => match &mut self.table {
@@ -327,7 +331,7 @@ impl Page {
 /// Cells that one may span, rows and columns: pages say any number.
 const SPAN: usize = 200;
 
-/// Columns of a table, through all rows, after which spans are no longer looked at.
+/// Columns of a table, through all rows, after which spans are no longer looked at, and a new one begins with the next row.
 const PADDED: usize = 1 << 20;
 
 impl Table {

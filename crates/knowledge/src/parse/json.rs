@@ -65,6 +65,10 @@ pub(crate) fn read_lines(bytes: &[u8], budget: &Budget) -> Result<Document, Stri
                     record(&fields, at, &mut draft);
                 } else if is_flat(&fields) {
                     table.push(Node::Object(fields));
+                    // A value in memory takes many times its bytes.
+                    if table.len() >= 10_000 {
+                        flush(&mut table, &mut draft);
+                    }
                 } else {
                     flush(&mut table, &mut draft);
                     write("", &Node::Object(fields), &mut draft);

@@ -1,7 +1,7 @@
 //! Bytes of any format to documents. Knows nothing of chunks, indexes or sources.
 //!
-//! The way of one file: [`format`] says what it is, by its first bytes, then by its ending; the reader of that format fills
-//! a [`draft`], which sees to it that blocks cover the text. It all runs in a thread of its own under a [`budget`], a PDF in
+//! The way of one file: `format` says what it is, by its first bytes, then by its ending; the reader of that format fills
+//! a `draft`, which sees to it that blocks cover the text. It all runs in a thread of its own under a `budget`, a PDF in
 //! one more, so that a hostile file costs no more than its limits.
 
 mod archive;
