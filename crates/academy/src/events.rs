@@ -94,6 +94,21 @@ pub enum Event {
         /// Bits per byte.
         bits_per_byte: f64,
     },
+    /// A look at how held-out questions find their passages.
+    Recall {
+        /// Which run.
+        run: String,
+        /// Step.
+        step: u64,
+        /// The part of questions whose passage comes first.
+        at_1: f64,
+        /// The part whose passage is among the first five.
+        at_5: f64,
+        /// The mean of 1 / rank.
+        mrr: f64,
+        /// Passages to find.
+        passages: usize,
+    },
     /// What the weights of this moment answer.
     Sample {
         /// Which run.

@@ -128,6 +128,7 @@ impl Bench {
             inputs: rows.iter().flat_map(|row| &row[..self.tokens]).copied().collect(),
             targets: rows.iter().flat_map(|row| &row[1..]).copied().collect(),
             starts: vec![0; self.batch * self.tokens],
+            pairs: None,
         }
     }
 }
