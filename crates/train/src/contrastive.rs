@@ -149,12 +149,12 @@ mod tests {
             let grad = grads.get(&name).to_vec();
             let steepest = (0..len).max_by(|&a, &b| grad[a].abs().total_cmp(&grad[b].abs())).unwrap();
             for index in [steepest, 0, len / 2] {
-                let step = 1e-2;
+                let step = 1e-3;
                 let slope = (at(&name, index, step) - at(&name, index, -step)) / f64::from(2.0 * step);
                 let found = f64::from(grad[index]);
-                // f32 sums of a loss near 1 over a step of .01: errors of 1e-5; the curve's bend adds its square.
+                // A loss near 1 in f32 is off by 1e-6 or so, its difference over .002 by 1e-3.
                 assert!(
-                    (slope - found).abs() < 2e-3 + 0.02 * slope.abs(),
+                    (slope - found).abs() < 4e-3 + 0.01 * slope.abs(),
                     "{name}[{index}]: {found}, slope {slope}"
                 );
                 checked += usize::from(slope.abs() > 1e-2);

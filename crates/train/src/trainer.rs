@@ -82,7 +82,7 @@ pub struct Summary {
 /// Runs a job to its end, or until it is stopped.
 ///
 /// The folder then holds recipe.json, metrics.jsonl, TensorBoard's events, loss.svg, checkpoint/ (the newest),
-/// checkpoints/ (the last few), best/ (by held-out text), and trouble/ where something went wrong. With `steps` the
+/// checkpoints/ (the last few), best/ (by held-out data), and trouble/ where something went wrong. With `steps` the
 /// result depends on recipe, data and thread count alone; with `minutes` the schedule follows the clock.
 ///
 /// # Errors

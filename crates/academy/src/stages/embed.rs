@@ -33,7 +33,7 @@ pub struct Options {
 }
 
 /// More held-out pairs than this only take time.
-const HELD_OUT: usize = 1000;
+const HELD_OUT: usize = 500;
 
 /// Contrastive learning: a question is to lie closer to its own passage than to the other passages of its batch.
 ///

@@ -255,7 +255,7 @@ mod tests {
     fn texts_end_with_the_end_and_belong_together() {
         let set = set(LINES).unwrap();
         let report = &set.report;
-        assert_eq!((report.pairs, report.documents, report.passages), (3, 2, 3), "{report:?}");
+        assert_eq!((report.pairs, report.documents, report.passages), (3, 2, 4), "{report:?}");
         assert_eq!((report.cut_passages, report.cut_queries, report.too_short), (1, 0, 0), "{report:?}");
         assert_eq!(report.skipped.records.values().sum::<u64>(), 2);
         let end = set.tokenizer.suffix()[0];
