@@ -34,7 +34,7 @@ pub enum Level {
 pub enum Event {
     /// A stage began or ended.
     Stage {
-        /// Its name: corpus, tokenizer, pretrain, finetune, eval, serve, teach.
+        /// Its name: corpus, tokenizer, pretrain, finetune, embed, eval, serve, teach.
         name: String,
         /// Began, ended, or was there already.
         state: StageState,

@@ -317,7 +317,20 @@ mod tests {
         let held = set.hold_out(1000).unwrap();
         assert_eq!(held.len() + set.len(), before);
         assert!((6..40).contains(&held.len()), "{}", held.len());
-        let taught: Vec<u64> = set.items.iter().map(Item::group).collect();
-        assert!(held.items.iter().all(|item| !taught.contains(&item.group())));
+        let taught: Vec<u64> = set.items.iter().map(Item::passage).collect();
+        assert!(held.items.iter().all(|item| !taught.contains(&item.passage())));
+        // All about one passage: there is nothing to find it among.
+        let lines: String =
+            (0..100).map(|i| format!("{{\"query\": \"q {i}\", \"passage\": \"the one\"}}\n")).collect();
+        let mut set = of_lines(&lines);
+        assert!(set.hold_out(1000).is_none());
+        assert_eq!(set.len(), 100);
+    }
+
+    fn of_lines(lines: &str) -> PairSet {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.jsonl");
+        std::fs::write(&path, lines).unwrap();
+        PairSet::read(&[path], &tokenizer(), Sizes { query: 16, passage: 40 }).unwrap()
     }
 }

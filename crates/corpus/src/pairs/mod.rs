@@ -43,9 +43,9 @@ struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
     /// A pair as given, in ids.
-    Pair { query: Vec<TokenId>, passage: Vec<TokenId>, negatives: Vec<Vec<TokenId>>, group: u64 },
+    Pair { query: Vec<TokenId>, passage: Vec<TokenId>, negatives: Vec<Vec<TokenId>> },
     /// A piece of a document.
-    Passage { passage: Passage, group: u64, tokens: usize },
+    Passage { passage: Passage, tokens: usize },
 }
 
 /// What was read.
@@ -177,8 +177,7 @@ impl PairSet {
                 let passage = long(&passage);
                 let filled = negatives.iter().filter(|text| !text.trim().is_empty());
                 let negatives = filled.map(|text| long(text)).collect();
-                let group = identity(&passage);
-                Ok((vec![Item::Pair { query, passage, negatives, group }], report))
+                Ok((vec![Item::Pair { query, passage, negatives }], report))
             }
             (None, None, Some(text)) => {
                 report.documents = 1;
@@ -201,31 +200,32 @@ impl PairSet {
         self.items.is_empty()
     }
 
-    /// Takes a twentieth out to be asked for later, `most` at most: whole documents, and all questions of a passage, so that
-    /// what is asked for was never taught. None of fewer than 40.
+    /// Takes a twentieth of the passages out, with all that is asked about them, to be asked for later: `most` at most. None of
+    /// fewer than 40.
     pub fn hold_out(&mut self, most: usize) -> Option<Self> {
-        if self.items.len() < 40 {
+        let mut all: Vec<u64> = self.items.iter().map(Item::passage).collect();
+        all.sort_unstable();
+        all.dedup();
+        // By the text itself: more data leaves the same passages out.
+        let chosen: Vec<u64> =
+            all.iter().copied().filter(|text| mix(*text).is_multiple_of(20)).take(most).collect();
+        if self.items.len() < 40 || chosen.is_empty() || chosen.len() == all.len() {
             return None;
         }
-        let mut held = Vec::new();
-        let mut chosen = std::collections::BTreeSet::new();
-        for item in &self.items {
-            if mix(item.group()).is_multiple_of(20) && held.len() < most {
-                chosen.insert(item.group());
-                held.push(item.clone());
-            }
-        }
-        self.items.retain(|item| !chosen.contains(&item.group()));
-        // The limit may have cut through a document: what is left of it is not taught either.
-        (!held.is_empty() && !self.items.is_empty()).then(|| Self { items: held, ..self.clone() })
+        let is_chosen = |item: &Item| chosen.binary_search(&item.passage()).is_ok();
+        let (held, taught) = std::mem::take(&mut self.items).into_iter().partition(is_chosen);
+        self.items = taught;
+        let (tokenizer, report) = (self.tokenizer.clone(), self.report.clone());
+        Some(Self { items: held, tokenizer, limits: self.limits, report })
     }
 }
 
 impl Item {
-    /// What is held out together.
-    fn group(&self) -> u64 {
+    /// A number for the passage's text.
+    fn passage(&self) -> u64 {
         match self {
-            Self::Pair { group, .. } | Self::Passage { group, .. } => *group,
+            Self::Pair { passage, .. } => identity(passage),
+            Self::Passage { passage, .. } => xxh3_64(passage.text.as_bytes()),
         }
     }
 }

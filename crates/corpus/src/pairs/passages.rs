@@ -25,8 +25,7 @@ pub(super) struct Cutter<'a> {
 impl Cutter<'_> {
     /// The passages of a document, none across a heading. Their lengths vary, as those of questions' answers do.
     pub fn cut(&self, title: Option<&str>, text: &str, report: &mut PairReport) -> Vec<Item> {
-        let group = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-        let mut rng = SplitMix::new(&[group]);
+        let mut rng = SplitMix::new(&[xxhash_rust::xxh3::xxh3_64(text.as_bytes())]);
         let title = title.map(str::trim).filter(|title| !title.is_empty());
         let mut all = Vec::new();
         let mut open = Passage { heading: title.map(str::to_owned), text: String::new(), ends: Vec::new() };
@@ -36,7 +35,7 @@ impl Cutter<'_> {
             if let Some(found) = heading(sentence) {
                 let above = [title, Some(found)].into_iter().flatten().collect::<Vec<_>>().join(" ");
                 let next = Passage { heading: Some(above), text: String::new(), ends: Vec::new() };
-                self.close(std::mem::replace(&mut open, next), group, &mut all, report);
+                self.close(std::mem::replace(&mut open, next), &mut all, report);
                 tokens = 0;
                 continue;
             }
@@ -46,7 +45,7 @@ impl Cutter<'_> {
                 if tokens + length > most && !open.text.is_empty() {
                     let next =
                         Passage { heading: open.heading.clone(), text: String::new(), ends: Vec::new() };
-                    self.close(std::mem::replace(&mut open, next), group, &mut all, report);
+                    self.close(std::mem::replace(&mut open, next), &mut all, report);
                     (tokens, most) = (0, self.length(&mut rng));
                 }
                 let part = if open.text.is_empty() { part.trim_start() } else { part };
@@ -55,7 +54,7 @@ impl Cutter<'_> {
                 tokens += length;
             }
         }
-        self.close(open, group, &mut all, report);
+        self.close(open, &mut all, report);
         all
     }
 
@@ -77,7 +76,7 @@ impl Cutter<'_> {
         [self.parts(left), self.parts(right)].concat()
     }
 
-    fn close(&self, passage: Passage, group: u64, all: &mut Vec<Item>, report: &mut PairReport) {
+    fn close(&self, passage: Passage, all: &mut Vec<Item>, report: &mut PairReport) {
         if passage.text.is_empty() {
             return;
         }
@@ -89,7 +88,7 @@ impl Cutter<'_> {
         let tokens = self.tokenizer.encode(&passage.text).len();
         report.cut_passages += u64::from(tokens > self.limits.passage);
         report.passages += 1;
-        all.push(Item::Passage { passage, group, tokens: tokens.min(self.limits.passage) });
+        all.push(Item::Passage { passage, tokens: tokens.min(self.limits.passage) });
     }
 }
 
