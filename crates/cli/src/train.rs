@@ -110,7 +110,7 @@ impl Pretrain {
 /// its questions finds the right passage.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan finetune --model run/model --data chats.jsonl --output tuned\n  shuyuan finetune --method embed --model run/model --data pairs.jsonl documents/ --output finder"
+    after_help = "Example:\n  shuyuan finetune --model run/model --data chats.jsonl --output tuned\n  shuyuan finetune --method embed --model run/model --data docs --output finder"
 )]
 pub(crate) struct Finetune {
     /// The method
