@@ -161,13 +161,19 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         let vectors = &snapshot.vectors;
         vectors.embedder.as_deref() == Some(*embedder) && vector.len() == vectors.dimensions
     });
-    let keywords = Keywords::read(connection, snapshot, &mask, query.text)?;
-    let (by_words, by_vector) = rayon::join(
-        || keywords.best(snapshot, depth),
-        || vector.map(|(_, vector)| snapshot.vectors.nearest(vector, &mask, depth)),
-    );
+    let mut by_vector = None;
+    // This thread reads the lists meanwhile: SQLite's connection cannot change threads.
+    let keywords = rayon::in_place_scope(|scope| {
+        if let Some((_, vector)) = vector {
+            scope.spawn(|_| by_vector = Some(snapshot.vectors.nearest(vector, &mask, depth)));
+        }
+        let keywords = Keywords::read(connection, snapshot, &mask, query.text)?;
+        let by_words = keywords.best(snapshot, depth);
+        Ok::<_, crate::KnowledgeError>((keywords, by_words))
+    });
+    let (keywords, by_words) = keywords?;
     let mut hits = fuse::fuse(&by_words, by_vector.as_deref());
-    let enough = if query.join { query.limit * 3 } else { query.limit };
+    let enough = if query.join { query.limit * 2 + 5 } else { query.limit };
     hits.truncate(enough);
     let mut passages = Vec::new();
     let mut documents: FxHashMap<u32, DocumentInfo> = FxHashMap::default();
@@ -179,7 +185,7 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         }
     }
     if query.join {
-        passages = join::join(passages);
+        passages = join::join(passages, query.limit);
     }
     passages.truncate(query.limit);
     let mode = if by_vector.is_some() { Mode::Hybrid } else { Mode::Words };
