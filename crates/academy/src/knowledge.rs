@@ -241,7 +241,7 @@ impl PassageEmbedder {
     }
 
     /// Tokens of a passage that leave room for what stands above it.
-    fn passage_tokens(&self) -> usize {
+    pub(crate) fn passage_tokens(&self) -> usize {
         let most = self.embedder.max_tokens();
         (most - most / 8).max(16)
     }

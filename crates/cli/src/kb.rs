@@ -1,6 +1,7 @@
 //! `kb`: the organisation's own books, kept, found and asked.
 
 mod ask;
+mod eval;
 mod manage;
 mod search;
 
@@ -21,6 +22,7 @@ pub(crate) enum Verb {
     Ask(ask::Ask),
     #[command(alias = "summarize")]
     Summarise(ask::Summarise),
+    Eval(eval::Eval),
     Backup(manage::Backup),
     Restore(manage::Restore),
 }
@@ -37,6 +39,7 @@ impl Verb {
             Self::Show(verb) => verb.run(global),
             Self::Ask(verb) => verb.run(global),
             Self::Summarise(verb) => verb.run(global),
+            Self::Eval(verb) => verb.run(global),
             Self::Backup(verb) => verb.run(global),
             Self::Restore(verb) => verb.run(global),
         }

@@ -4,6 +4,7 @@
 //! read), then orders the best by the numbers themselves: nothing is built, nothing is approximate but the first choice.
 
 use crate::base::Mask;
+use crate::trust::Trust;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension};
@@ -26,6 +27,8 @@ pub(crate) struct Vectors {
     /// Its name, by which a query's vector must have been made.
     pub embedder: Option<String>,
     pub dimensions: usize,
+    /// How much they count.
+    pub trust: Trust,
     blocks: Vec<Arc<Block>>,
 }
 
@@ -82,12 +85,16 @@ impl Vectors {
         let rows: Vec<(i64, u32, usize)> = ids
             .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        let trust = Trust::read(connection, id)?;
         let same = held.embedder.as_ref() == Some(&name);
-        if same && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0)) {
+        if same
+            && held.trust == trust
+            && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0))
+        {
             return Ok(held.clone());
         }
         let mut read = connection.prepare_cached("SELECT data FROM vectors WHERE id = ?1")?;
-        let mut new = Self { embedder: Some(name), dimensions, blocks: Vec::new() };
+        let mut new = Self { embedder: Some(name), dimensions, trust, blocks: Vec::new() };
         for (id, first, count) in rows {
             if let Some(block) = held.blocks.iter().find(|block| same && block.id == id) {
                 new.blocks.push(block.clone());

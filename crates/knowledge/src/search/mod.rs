@@ -10,6 +10,7 @@ pub use filter::Filter;
 use crate::Result;
 use crate::access::Reader;
 use crate::base::{Base, DocumentInfo, Snapshot, info_of};
+pub(crate) use keyword::Bm25;
 use keyword::Keywords;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -96,6 +97,8 @@ pub struct Why {
     pub words_rank: Option<usize>,
     /// Each word's share of it.
     pub shares: Vec<(String, f32)>,
+    /// How much the rank by vectors counts beside the one by words: what the embedder is worth in this language.
+    pub vector_weight: f32,
     /// The cosine of the vectors.
     pub cosine: Option<f32>,
     /// Its rank by vectors, from 1.
@@ -161,6 +164,9 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         let vectors = &snapshot.vectors;
         vectors.embedder.as_deref() == Some(*embedder) && vector.len() == vectors.dimensions
     });
+    let weight = snapshot.vectors.trust.of(query.text) as f32;
+    // Without words to go by, vectors decide alone.
+    let weight = if query.text.trim().is_empty() { 1.0 } else { weight };
     let mut by_vector = None;
     // This thread reads the lists meanwhile: SQLite's connection cannot change threads.
     let keywords = rayon::in_place_scope(|scope| {
@@ -172,7 +178,7 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         Ok::<_, crate::KnowledgeError>((keywords, by_words))
     });
     let (keywords, by_words) = keywords?;
-    let mut hits = fuse::fuse(&by_words, by_vector.as_deref());
+    let mut hits = fuse::fuse(&by_words, by_vector.as_deref().map(|hits| (hits, weight)));
     let enough = if query.join { query.limit * 2 + 5 } else { query.limit };
     hits.truncate(enough);
     let mut passages = Vec::new();
