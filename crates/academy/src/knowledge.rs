@@ -36,8 +36,14 @@ impl Academy {
         if let Some(knowledge) = &*held {
             return Ok(knowledge.clone());
         }
+        let dir = self.home.knowledge();
+        let is_new = !Base::is_at(&dir);
+        let base = Base::open(&dir)?;
+        if is_new {
+            crate::books::shelve(&base, &dir)?;
+        }
         let knowledge = Arc::new(Knowledge {
-            base: Base::open(&self.home.knowledge())?,
+            base,
             home: self.home.root().to_path_buf(),
             embedder: Mutex::default(),
         });
