@@ -1,6 +1,7 @@
 //! `kb`: the organisation's own books, kept, found and asked.
 
 mod ask;
+mod key;
 mod manage;
 mod search;
 
@@ -23,6 +24,12 @@ pub(crate) enum Verb {
     Summarise(ask::Summarise),
     Backup(manage::Backup),
     Restore(manage::Restore),
+    /// Keys for readers of a served knowledge base
+    #[command(after_help = "Example:\n  shuyuan kb key add anna --groups hr sales")]
+    Key {
+        #[command(subcommand)]
+        verb: key::Verb,
+    },
 }
 
 impl Verb {
@@ -39,6 +46,7 @@ impl Verb {
             Self::Summarise(verb) => verb.run(global),
             Self::Backup(verb) => verb.run(global),
             Self::Restore(verb) => verb.run(global),
+            Self::Key { verb } => verb.run(global),
         }
     }
 }
