@@ -4,8 +4,8 @@ use crate::{Events, Home, Knowledge};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
-use shuyuan_model::Decoder;
 use shuyuan_model::gguf::Gguf;
+use shuyuan_model::{Decoder, SentenceConfig};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -53,11 +53,14 @@ impl LiveModel {
     /// Loads the model in a folder of Hugging Face's layout, or in a GGUF file, which holds its tokenizer, too.
     ///
     /// # Errors
-    /// Names the file and what is wrong with it.
+    /// Names the file and what is wrong with it; a model that embeds does not write.
     pub fn load(path: &Path) -> Result<Self> {
         let name = name_of(path);
         let whose = || format!("the tokenizer of {}", path.display());
         let (model, tokenizer) = if path.is_dir() {
+            if SentenceConfig::of_folder(path)?.is_some() {
+                bail!("{} makes vectors, it does not write: see shuyuan embed", path.display());
+            }
             (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
         } else {
             let gguf = Gguf::open(path)?;
