@@ -22,8 +22,12 @@ export default defineConfig({
   build: { target: 'es2022', modulePreload: false, assetsInlineLimit: 0 },
   server: {
     fs: { allow: ['..'] }, // docs/course
+    // The host stays as it is: without a key, the server answers its own pages only.
     proxy: Object.fromEntries(
-      ['/api', '/v1', '/health'].map((path) => [path, process.env.SHUYUAN_URL ?? 'http://127.0.0.1:8787']),
+      ['/api', '/v1', '/health'].map((path) => [
+        path,
+        { target: process.env.SHUYUAN_URL ?? 'http://127.0.0.1:8787', changeOrigin: false },
+      ]),
     ),
   },
 });

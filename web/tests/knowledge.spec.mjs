@@ -250,7 +250,7 @@ export const tests = {
   async 'a folder that is not there is told in the server\'s words'({ launched, url }) {
     const { page, context } = await open(launched, url, { lang: 'en' });
     await visit(page, 'knowledge');
-    await page.getByText('Add a folder of this machine').click();
+    await page.getByText('Add a folder of this machine', { exact: true }).click();
     await page.getByLabel('Absolute path').fill('/nowhere/at/all');
     await page.getByRole('button', { name: 'Add and read' }).click();
     const alert = page.getByRole('alert');
