@@ -146,6 +146,7 @@ export const tests = {
     assert.equal(await answer.getByTestId('withheld').count(), 1, 'orders in documents are told');
     assert.doesNotMatch(await answer.getByTestId('answer').innerText(), /unlimited/);
 
+    await page.getByTestId('kb-map').scrollIntoViewIfNeeded();
     await page.getByTestId('kb-map').locator('circle').first().waitFor();
     assert.equal(await page.getByTestId('kb-map').locator('circle').count(), 3);
     await page.getByTestId('kb-map').locator('circle').first().click();
@@ -179,6 +180,7 @@ export const tests = {
       await search.fill(lang === 'zh' ? '试用期' : 'leave');
       await search.press('Enter');
       await page.getByTestId('found').locator('li').first().waitFor();
+      await page.getByTestId('kb-map').scrollIntoViewIfNeeded();
       await page.getByTestId('kb-map').locator('circle').first().click();
       await page.getByTestId('kb-near').locator('li').first().waitFor();
       await noOverflow(page);

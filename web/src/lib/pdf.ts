@@ -47,27 +47,37 @@ function letters(text: string): string[] {
   return Array.from(text.normalize('NFKC').toLowerCase()).filter((c) => /[\p{L}\p{N}]/u.test(c));
 }
 
+/** Where a page stands to the one that is cited: a quote may begin on the page before, or go on on the next. */
+export type Beside = 'before' | 'cited' | 'after';
+
 /** The spans that hold `quote`, or its part on this page; none if it is not there. */
-export function spansOf(spans: HTMLElement[], quote: string): HTMLElement[] {
+export function spansOf(spans: HTMLElement[], quote: string, beside: Beside): HTMLElement[] {
   const wanted = letters(quote).join('');
   if (!wanted) return [];
   let whole = '';
   const ends = spans.map((span) => (whole += letters(span.textContent ?? '').join('')).length);
-  let [begin, end] = [whole.indexOf(wanted), 0];
-  if (begin >= 0) end = begin + wanted.length;
-  else {
-    // It may begin on the page before, or go on on the next: the longest part at the edge.
-    const least = Math.min(12, wanted.length);
-    for (let n = wanted.length - 1; n >= least && begin < 0; n -= 1) {
-      if (whole.endsWith(wanted.slice(0, n))) [begin, end] = [whole.length - n, whole.length];
-      else if (whole.startsWith(wanted.slice(-n))) [begin, end] = [0, n];
-    }
-    // A line that the text has and the page has not: as much of its beginning as is there.
-    for (let n = wanted.length - 1; n >= 24 && begin < 0; n = Math.floor(n * 0.8)) {
-      begin = whole.indexOf(wanted.slice(0, n));
-      if (begin >= 0) end = begin + n;
-    }
-  }
-  if (begin < 0) return [];
+  const [begin, end] = stretch(whole, wanted, beside);
   return spans.filter((_, i) => (ends[i] ?? 0) > begin && (ends[i - 1] ?? 0) < end);
+}
+
+/** Fewer letters at a page's edge may be there by chance. */
+const EDGE = 12;
+/** The same for the beginning of a quote in the midst of a page. */
+const BEGINNING = 24;
+
+function stretch(whole: string, wanted: string, beside: Beside): [begin: number, end: number] {
+  if (beside === 'cited') {
+    const begin = whole.indexOf(wanted);
+    if (begin >= 0) return [begin, begin + wanted.length];
+  }
+  for (let n = wanted.length - 1; n >= EDGE; n -= 1) {
+    if (beside !== 'after' && whole.endsWith(wanted.slice(0, n))) return [whole.length - n, whole.length];
+    if (beside !== 'before' && whole.startsWith(wanted.slice(-n))) return [0, n];
+  }
+  // A line that the text has and the page has not: as much of the beginning as is there.
+  for (let n = wanted.length - 1; beside === 'cited' && n >= BEGINNING; n = Math.floor(n * 0.8)) {
+    const begin = whole.indexOf(wanted.slice(0, n));
+    if (begin >= 0) return [begin, begin + n];
+  }
+  return [0, 0];
 }
