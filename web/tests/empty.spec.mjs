@@ -9,6 +9,7 @@ const COMMANDS = {
   teacher: /shuyuan pretrain/,
   inside: /shuyuan explain/,
   work: /shuyuan serve/,
+  knowledge: /shuyuan kb add/,
   scorecard: /shuyuan eval/,
 };
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
 
-export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'scorecard', 'course'];
+export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'knowledge', 'scorecard', 'course'];
 export const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 375, height: 740 } };
 
 /** Starts the system's Chromium; `close` also removes its profile. */

@@ -3,8 +3,8 @@ import { strict as assert } from 'node:assert';
 import { noOverflow, open, PAGES, shot, SIZES, visit } from './harness.mjs';
 
 const TITLES = {
-  zh: ['学校', '课本', '词元', '老师', '内部', '工作', '成绩单', '讲义'],
-  en: ['School', 'Textbooks', 'Tokens', 'Teacher', 'Inside', 'Work', 'Report card', 'Course'],
+  zh: ['学校', '课本', '词元', '老师', '内部', '工作', '知识', '成绩单', '讲义'],
+  en: ['School', 'Textbooks', 'Tokens', 'Teacher', 'Inside', 'Work', 'Knowledge', 'Report card', 'Course'],
 };
 
 async function walk({ launched, url, folder }, dress) {

@@ -1,5 +1,6 @@
 //! The knowledge of a home: its base, and the model that makes its vectors.
 
+use crate::map::PointsKept;
 use crate::{Academy, LiveEmbedder};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Embedder;
@@ -24,6 +25,7 @@ pub struct Knowledge {
     pub base: Base,
     home: PathBuf,
     embedder: Mutex<Option<Arc<PassageEmbedder>>>,
+    pub(crate) points: PointsKept,
 }
 
 impl Academy {
@@ -43,6 +45,7 @@ impl Academy {
             base,
             home: self.home.root().to_path_buf(),
             embedder: Mutex::default(),
+            points: PointsKept::default(),
         });
         *held = Some(knowledge.clone());
         Ok(knowledge)

@@ -10,6 +10,7 @@ pub mod inspect;
 mod knowledge;
 mod live;
 mod live_embedder;
+mod map;
 pub mod stages;
 
 pub use events::{Event, Events, Level, StageState};
@@ -17,3 +18,4 @@ pub use home::Home;
 pub use knowledge::{Knowledge, PassageEmbedder, Step};
 pub use live::{Academy, Lang, LiveModel};
 pub use live_embedder::LiveEmbedder;
+pub use map::{DocumentMap, MapPoint, NearDocument};

@@ -2,6 +2,7 @@
 
 mod ask;
 mod eval;
+mod key;
 mod manage;
 mod search;
 
@@ -25,6 +26,12 @@ pub(crate) enum Verb {
     Eval(eval::Eval),
     Backup(manage::Backup),
     Restore(manage::Restore),
+    /// Keys for readers of a served knowledge base
+    #[command(after_help = "Example:\n  shuyuan kb key add anna --groups hr sales")]
+    Key {
+        #[command(subcommand)]
+        verb: key::Verb,
+    },
 }
 
 impl Verb {
@@ -42,6 +49,7 @@ impl Verb {
             Self::Eval(verb) => verb.run(global),
             Self::Backup(verb) => verb.run(global),
             Self::Restore(verb) => verb.run(global),
+            Self::Key { verb } => verb.run(global),
         }
     }
 }

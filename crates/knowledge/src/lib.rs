@@ -22,7 +22,10 @@ mod vectors;
 mod words;
 
 pub use access::Reader;
-pub use base::{Base, DocumentInfo, DocumentText, Failure, Item, Piece, Source, SourceState, Writer};
+pub use base::{
+    Base, DocumentInfo, DocumentText, Failure, Item, Original, Piece, Point, Points, Source, SourceState,
+    Writer,
+};
 pub use chunk::{Chunk, Size, chunks, estimate};
 pub use document::{Block, Document, Kind};
 pub use embed::{Embed, Role};

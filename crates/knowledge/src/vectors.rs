@@ -111,6 +111,25 @@ impl Vectors {
         self.blocks.iter().map(|block| block.scales.len()).sum()
     }
 
+    /// The sum of the vectors of consecutive slots, each of length 1; `None` if none of them has one.
+    pub fn sum(&self, first: u32, slots: u32) -> Option<Vec<f32>> {
+        let mut sum = vec![0f32; self.dimensions];
+        let mut any = false;
+        for slot in first..first.saturating_add(slots) {
+            let at = self.blocks.partition_point(|block| block.first <= slot);
+            let Some(block) = at.checked_sub(1).map(|at| &self.blocks[at]) else { continue };
+            let row = (slot - block.first) as usize;
+            if block.scales.get(row).is_none_or(|scale| *scale <= 0.0) {
+                continue;
+            }
+            let codes = block.row(row);
+            let length = codes.iter().map(|&code| f32::from(code).powi(2)).sum::<f32>().sqrt().max(1.0);
+            sum.iter_mut().zip(codes).for_each(|(sum, &code)| *sum += f32::from(code) / length);
+            any = true;
+        }
+        any.then_some(sum)
+    }
+
     /// The `depth` chunks nearest to `query`, of those in `mask`: slot and cosine, nearest first.
     pub fn nearest(&self, query: &[f32], mask: &Mask, depth: usize) -> Vec<(u32, f32)> {
         let asked = Asked::new(query);

@@ -2,7 +2,8 @@
 
 use crate::error::{ApiError, Result};
 use crate::fields::Fields;
-use crate::key::{self, Key};
+use crate::kb::{self, Syncing};
+use crate::key::{self, Keys};
 use crate::metrics::{self, Metrics};
 use crate::models::{Models, Pool};
 use crate::serve::ServeOptions;
@@ -13,7 +14,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use shuyuan_academy::Academy;
 use shuyuan_tensor::Hardware;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub embedders: openai::Embedders,
     pub turns: Turns,
     pub teaching: teach::Teaching,
+    pub syncing: Syncing,
     pub metrics: Arc<Metrics>,
     pub access_log: bool,
     /// True once the server is ending.
@@ -50,6 +52,7 @@ impl App {
             embedders: openai::Embedders::default(),
             turns: Turns::new(options.at_once.clamp(1, 1024)),
             teaching: teach::Teaching::default(),
+            syncing: Syncing::default(),
             metrics: Arc::default(),
             access_log: options.access_log,
             ending: watch::Sender::new(false),
@@ -59,6 +62,7 @@ impl App {
     /// Sends away who waits and who comes, and ends the streams that have no end; what runs goes on.
     pub fn end(&self) {
         self.turns.close();
+        self.syncing.stop();
         self.ending.send_replace(true);
     }
 }
@@ -83,6 +87,19 @@ pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
         .route("/api/explain", post(inside::explain))
         .route("/api/near", get(inside::near))
         .route("/api/teach", post(teach::teach))
+        .route("/api/kb", get(kb::state))
+        .route("/api/kb/search", post(kb::search))
+        .route("/api/kb/ask", post(kb::ask))
+        .route("/api/kb/documents", get(kb::documents))
+        .route("/api/kb/documents/{id}", get(kb::document).delete(kb::remove_document))
+        .route("/api/kb/documents/{id}/original", get(kb::original))
+        .route("/api/kb/failures", get(kb::failures))
+        .route("/api/kb/upload", post(kb::upload).delete(kb::remove_upload))
+        .route("/api/kb/sources", post(kb::add_source))
+        .route("/api/kb/sources/{name}", delete(kb::remove_source))
+        .route("/api/kb/sync", post(kb::sync))
+        .route("/api/kb/map", get(kb::map))
+        .route("/api/kb/near/{id}", get(kb::near))
         .fallback(web::file)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -93,12 +110,12 @@ pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
         .route("/health/ready", get(status::ready))
         .method_not_allowed_fallback(wrong_method)
         .with_state(app.clone());
-    let guarded = match api_key {
-        Some(key) => {
-            router.layer(middleware::from_fn_with_state(Arc::new(Key::new(key)), key::guard)).merge(open)
-        }
-        None => router.merge(open).layer(middleware::from_fn(origin::guard)),
+    let open = match api_key {
+        Some(_) => open,
+        None => open.layer(middleware::from_fn(origin::guard)),
     };
+    let keys = Arc::new(Keys::new(api_key, app.academy.home.root()));
+    let guarded = router.layer(middleware::from_fn_with_state(keys, key::guard)).merge(open);
     guarded.layer(middleware::from_fn_with_state(app, log::log))
 }
 

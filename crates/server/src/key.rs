@@ -1,45 +1,102 @@
-//! The key that guards every route, also the pages.
+//! The keys that guard every route, also the pages.
+//!
+//! `--api-key` is the owner's; the keys of `keys.toml` are readers': they chat, search, ask and read what their groups
+//! may. Without any key, whoever is on this machine is the owner.
 //!
 //! A program sends `Authorization: Bearer KEY`. A browser sends `?key=KEY` once, is given a cookie and sent on to the
 //! address without the key, so that it does not stay in the address bar.
 
 use crate::error::ApiError;
-use axum::extract::{Request, State};
+use crate::keys::KeyFile;
+use crate::origin;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use shuyuan_knowledge::Reader;
+use std::path::Path;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 const COOKIE: &str = "shuyuan_key";
 
-/// The key in the two forms in which it comes: as it is, and percent-encoded in addresses and cookies.
-pub(crate) struct Key {
-    plain: String,
-    encoded: String,
+/// Who may come in.
+pub(crate) struct Keys {
+    owner: Option<String>,
+    readers: KeyFile,
 }
 
-impl Key {
-    pub fn new(key: &str) -> Self {
-        Self { plain: key.into(), encoded: encode(key) }
+impl Keys {
+    pub fn new(owner: Option<&str>, home: &Path) -> Self {
+        Self { owner: owner.map(Into::into), readers: KeyFile::new(home) }
     }
 
-    /// Takes the same time wherever two keys differ.
-    fn fits(&self, given: &str) -> bool {
-        self.plain.as_bytes().ct_eq(given.as_bytes()).into()
+    /// Whether whoever comes is the owner.
+    fn are_none(&self) -> bool {
+        self.owner.is_none() && self.readers.now().is_empty()
+    }
+
+    /// Whose key it is. Takes the same time wherever two keys differ.
+    fn reader(&self, given: &str) -> Option<Reader> {
+        let owner = self.owner.as_ref().is_some_and(|key| key.as_bytes().ct_eq(given.as_bytes()).into());
+        let reader = self.readers.now().groups(given).cloned().map(Reader::Groups);
+        if owner { Some(Reader::Owner) } else { reader }
     }
 }
 
-/// Lets a request through that carries the key.
-pub(crate) async fn guard(State(key): State<Arc<Key>>, request: Request, next: Next) -> Response {
-    if bearer(request.headers()).is_some_and(|given| key.fits(given))
-        || cookie(request.headers()).is_some_and(|given| key.fits(&decode(given)))
+/// Who asks, as the guard has found.
+pub(crate) struct Whose(pub Reader);
+
+/// Lets nobody but the owner in.
+pub(crate) struct Owner;
+
+impl<S: Send + Sync> FromRequestParts<S> for Whose {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // A route that no guard has seen shows what everyone may see.
+        Ok(Self(parts.extensions.get::<Reader>().cloned().unwrap_or_else(Reader::public)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Owner {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match parts.extensions.get::<Reader>() {
+            Some(Reader::Owner) => Ok(Self),
+            _ => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "this is the owner's: a reader's key may chat, search, ask and read, nothing else",
+            )
+            .code("owner_only")),
+        }
+    }
+}
+
+/// Lets a request through that carries a key, and notes whose.
+pub(crate) async fn guard(State(keys): State<Arc<Keys>>, mut request: Request, next: Next) -> Response {
+    if keys.owner.is_none()
+        && let Some(message) = origin::refusal(request.headers(), request.uri())
     {
+        return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    let of = |given: &str| keys.reader(given);
+    let reader = if keys.are_none() {
+        Some(Reader::Owner)
+    } else {
+        let headers = request.headers();
+        bearer(headers).and_then(of).or_else(|| of(&decode(cookie(headers)?)))
+    };
+    if let Some(reader) = reader {
+        request.extensions_mut().insert(reader);
         return next.run(request).await;
     }
-    let given = request.uri().query().and_then(|query| parameter(query, "key"));
-    if given.is_some_and(|given| key.fits(&decode(given))) {
-        return welcome(&key, request, next).await;
+    let given = request.uri().query().and_then(|query| parameter(query, "key")).map(decode);
+    if let Some((reader, given)) = given.and_then(|given| Some((of(&given)?, given))) {
+        request.extensions_mut().insert(reader);
+        return welcome(&given, request, next).await;
     }
     if wants_page(&request) {
         let page = Html(include_str!("key.html"));
@@ -53,7 +110,7 @@ pub(crate) async fn guard(State(key): State<Arc<Key>>, request: Request, next: N
 }
 
 /// Answers a request that had the key in its address: with a cookie, and a page only at the address without it.
-async fn welcome(key: &Key, request: Request, next: Next) -> Response {
+async fn welcome(key: &str, request: Request, next: Next) -> Response {
     let page = wants_page(&request);
     let path = request.uri().path().to_string();
     // A path that begins with two slashes would name another host.
@@ -62,7 +119,7 @@ async fn welcome(key: &Key, request: Request, next: Next) -> Response {
         true => (StatusCode::SEE_OTHER, [(header::LOCATION, here)]).into_response(),
         false => next.run(request).await,
     };
-    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", key.encoded);
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", encode(key));
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

@@ -8,7 +8,9 @@ mod error;
 mod events;
 mod fields;
 mod inside;
+mod kb;
 mod key;
+mod keys;
 mod log;
 mod metrics;
 mod models;
@@ -22,4 +24,5 @@ mod tokenize;
 mod turns;
 mod web;
 
+pub use keys::{NamedKey, read_keys, write_keys};
 pub use serve::{DEFAULT_PORT, ServeOptions, Server, serve};

@@ -4,6 +4,7 @@
 //! `authorization: { credentials: KEY }` in its scrape configuration.
 
 use crate::app::Shared;
+use crate::key::Owner;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -131,7 +132,7 @@ impl<'a> Clock<'a> {
     }
 }
 
-pub(crate) async fn metrics(State(app): Shared) -> Response {
+pub(crate) async fn metrics(_: Owner, State(app): Shared) -> Response {
     let mut out = String::new();
     app.metrics.write(&mut out);
     head(&mut out, "shuyuan_queue_length", "gauge", "Generations that wait for their turn.");

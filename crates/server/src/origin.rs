@@ -18,7 +18,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     }
 }
 
-fn refusal(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+pub(crate) fn refusal(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("not text"));
     let host = text(header::HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
     match (host, text(header::ORIGIN)) {

@@ -2,6 +2,7 @@
 
 use crate::app::{Shared, aside};
 use crate::error::{ApiError, Result};
+use crate::key::Owner;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ const POINTS: usize = 4000;
 /// A run that wrote nothing for so long is not running.
 const QUIET: Duration = Duration::from_secs(90);
 
-pub(crate) async fn corpus(State(app): Shared) -> Result<Json<Value>> {
+pub(crate) async fn corpus(_: Owner, State(app): Shared) -> Result<Json<Value>> {
     aside(move || {
         let home = &app.academy.home;
         let folders = home.corpora().into_iter().map(|name| home.corpus(&name));

@@ -4,6 +4,7 @@ use crate::app::{self, App};
 use anyhow::{Context, Result, bail};
 use shuyuan_academy::Academy;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -52,8 +53,15 @@ impl Default for ServeOptions {
 }
 
 impl ServeOptions {
-    fn check(&self) -> Result<()> {
+    fn check(&self, home: &Path) -> Result<()> {
+        let readers = crate::keys::read_keys(home)?.len();
         match self.api_key.as_deref() {
+            // Otherwise whoever has no key would be the owner, or nobody would be.
+            None if readers > 0 => bail!(
+                "{}: there are keys of readers, so the owner needs one, too: give --api-key KEY, or remove them with \
+                 `shuyuan kb key remove`",
+                home.display()
+            ),
             None if !self.host.is_loopback() => bail!(
                 "{} can be reached from other machines, so a key is needed: give --api-key KEY, or serve on 127.0.0.1",
                 self.host
@@ -116,9 +124,9 @@ impl Server {
 /// Starts a server over `academy` and returns once it listens.
 ///
 /// # Errors
-/// If the address would be open to others without a key, or is taken.
+/// If the address would be open to others without a key, or is taken; if there are keys of readers and none of the owner.
 pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
-    options.check()?;
+    options.check(academy.home.root())?;
     let options = options.clone();
     let (told, bound) = mpsc::channel();
     let (stop, stopped) = oneshot::channel();

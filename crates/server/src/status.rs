@@ -3,6 +3,7 @@
 use crate::app::Shared;
 use crate::error::Result;
 use crate::fields::Fields;
+use crate::key::Owner;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -52,11 +53,13 @@ pub(crate) async fn status(State(app): Shared) -> Json<Value> {
     }))
 }
 
-/// The stage that began and neither ended nor failed. Serving is no work in progress.
+/// The stage that began and neither ended nor failed. Serving is no work in progress, and reading documents goes on
+/// beside any.
 pub(crate) fn running(history: &[Event]) -> Option<&str> {
     let mut running = None;
     for event in history {
         match event {
+            Event::Stage { name, .. } if name == "knowledge" => {}
             Event::Stage { name, state: StageState::Start, .. } if name != "serve" => {
                 running = Some(name.as_str())
             }
@@ -74,7 +77,7 @@ fn place(name: &str) -> Value {
     }
 }
 
-pub(crate) async fn set_prompt(State(app): Shared, fields: Fields) -> Result<StatusCode> {
+pub(crate) async fn set_prompt(_: Owner, State(app): Shared, fields: Fields) -> Result<StatusCode> {
     let text = fields.need("text", fields.text("text")?)?.trim();
     if text.len() > PROMPT_BYTES {
         return Err(crate::error::ApiError::field(

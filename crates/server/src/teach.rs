@@ -3,6 +3,7 @@
 use crate::app::{Shared, aside};
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
+use crate::key::Owner;
 use crate::status::running;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,7 +34,7 @@ const LINES: usize = 100;
 const LINE_BYTES: usize = 1000;
 const SECONDS: std::ops::RangeInclusive<f64> = 1.0..=600.0;
 
-pub(crate) async fn teach(State(app): Shared, fields: Fields) -> Result<StatusCode> {
+pub(crate) async fn teach(_: Owner, State(app): Shared, fields: Fields) -> Result<StatusCode> {
     let mut lines = fields.texts("lines")?;
     lines.retain(|line| !line.trim().is_empty());
     if lines.is_empty() || lines.len() > LINES {

@@ -25,7 +25,8 @@ export class ApiError extends Error {
   }
 }
 
-async function failure(response: Response): Promise<ApiError> {
+/** What the server said no with. */
+export async function failure(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   try {
     const { error } = JSON.parse(text) as { error: { message: string; code?: string | null } };
@@ -35,7 +36,7 @@ async function failure(response: Response): Promise<ApiError> {
   }
 }
 
-async function request(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+export async function request(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
   const init: RequestInit = signal ? { signal } : {};
   if (body !== undefined) {
     init.method = 'POST';
@@ -53,7 +54,7 @@ async function request(path: string, body?: unknown, signal?: AbortSignal): Prom
   return response;
 }
 
-async function json<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+export async function json<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   return (await request(path, body, signal)).json() as Promise<T>;
 }
 
@@ -123,7 +124,7 @@ export async function streamChat(
   if (!response.body) throw new ApiError(response.status, 'the answer has no body');
   let finish = 'stop';
   let usage: Usage | null = null;
-  for await (const data of serverSentData(response.body)) {
+  for await (const { data } of serverSent(response.body)) {
     if (data === '[DONE]') break;
     const chunk = JSON.parse(data) as Chunk;
     if (chunk.error) throw new ApiError(200, chunk.error.message);
@@ -144,8 +145,8 @@ export async function streamChat(
   return { finish, usage };
 }
 
-/** The `data:` payloads of a server-sent-event body, whatever way the bytes were cut. */
-async function* serverSentData(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+/** The events of a server-sent-event body, whatever way the bytes were cut. */
+export async function* serverSent(body: ReadableStream<Uint8Array>): AsyncGenerator<{ event: string; data: string }> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let pending = '';
@@ -156,12 +157,11 @@ async function* serverSentData(body: ReadableStream<Uint8Array>): AsyncGenerator
       const blocks = pending.split(/\r?\n\r?\n/);
       pending = done ? '' : (blocks.pop() ?? '');
       for (const block of blocks) {
-        const data = block
-          .split(/\r?\n/)
-          .filter((line) => line.startsWith('data:'))
-          .map((line) => line.slice(5).trimStart())
-          .join('\n');
-        if (data) yield data;
+        const lines = block.split(/\r?\n/);
+        const field = (name: string) =>
+          lines.filter((line) => line.startsWith(`${name}:`)).map((line) => line.slice(name.length + 1).trimStart());
+        const data = field('data').join('\n');
+        if (data) yield { event: field('event')[0] ?? 'message', data };
       }
       if (done) return;
     }

@@ -2,7 +2,7 @@
 import { getStatus } from './api';
 import type { Lang, Status } from './types';
 
-export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'scorecard', 'course'] as const;
+export const PAGES = ['school', 'textbooks', 'tokens', 'teacher', 'inside', 'work', 'knowledge', 'scorecard', 'course'] as const;
 export type Page = (typeof PAGES)[number];
 export type Theme = 'system' | 'light' | 'dark';
 

@@ -22,6 +22,7 @@ export const CHAPTERS_OF: Record<Page, number[]> = {
   teacher: [3, 4],
   inside: [8],
   work: [5, 7],
+  knowledge: [],
   scorecard: [6],
   course: [],
 };

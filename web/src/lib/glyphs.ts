@@ -8,6 +8,7 @@ export const GLYPHS: Record<Page, string> = {
   teacher: '师',
   inside: '观',
   work: '业',
+  knowledge: '知',
   scorecard: '榜',
   course: '讲',
 };

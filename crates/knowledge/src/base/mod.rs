@@ -1,6 +1,8 @@
 //! The knowledge base: one SQLite file, and a copy of its numbers in memory.
 
 mod documents;
+mod original;
+mod points;
 mod schema;
 mod snapshot;
 mod sources;
@@ -8,6 +10,8 @@ mod write;
 
 pub(crate) use documents::info_of;
 pub use documents::{DocumentInfo, DocumentText, Failure, Piece};
+pub use original::Original;
+pub use points::{Point, Points};
 pub use sources::{Source, SourceState};
 pub use write::{Item, Writer};
 

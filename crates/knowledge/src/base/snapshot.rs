@@ -22,6 +22,10 @@ impl Moment {
         let number = |key| Ok::<_, KnowledgeError>(schema::meta(connection, key)?.unwrap_or(0));
         Ok(Self { epoch: number("epoch")?, generation: number("generation")? })
     }
+
+    pub fn numbers(self) -> (i64, i64) {
+        (self.epoch, self.generation)
+    }
 }
 
 /// A document's numbers.

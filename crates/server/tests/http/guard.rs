@@ -5,7 +5,7 @@ use shuyuan_academy::{Academy, Home, Lang};
 use shuyuan_server::{ServeOptions, serve};
 use std::sync::Arc;
 
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 34] = [
     "GET /metrics",
     "GET /v1/models",
     "GET /v1/models/tiny",
@@ -23,6 +23,20 @@ const ROUTES: [&str; 20] = [
     "POST /api/explain",
     "GET /api/near?word=cat",
     "POST /api/teach",
+    "GET /api/kb",
+    "POST /api/kb/search",
+    "POST /api/kb/ask",
+    "GET /api/kb/documents",
+    "GET /api/kb/documents/1",
+    "DELETE /api/kb/documents/1",
+    "GET /api/kb/documents/1/original",
+    "GET /api/kb/failures",
+    "POST /api/kb/upload",
+    "POST /api/kb/sources",
+    "DELETE /api/kb/sources/x",
+    "POST /api/kb/sync",
+    "GET /api/kb/map",
+    "GET /api/kb/near/1",
     "GET /",
     "GET /assets/x.js",
     "DELETE /nowhere",

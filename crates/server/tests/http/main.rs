@@ -5,6 +5,7 @@ mod client;
 mod common;
 mod embeddings;
 mod guard;
+mod knowledge;
 mod models;
 mod responses;
 mod teach;

@@ -1,0 +1,74 @@
+//! The file that a document came from.
+
+use super::{Base, info_of};
+use crate::access::Reader;
+use crate::source::Folder;
+use crate::{KnowledgeError, Result};
+use rusqlite::OptionalExtension;
+use std::path::PathBuf;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What became of a document's file.
+#[derive(Debug)]
+pub enum Original {
+    /// It is as it was when it was read.
+    Bytes {
+        /// Its name, without folders.
+        name: String,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// It is another by now, or gone: sync first.
+    Changed,
+    /// There is none that could be given, and why.
+    None(&'static str),
+}
+
+impl Base {
+    /// The file that a document came from; `None` if there is no such document, or the reader may not see it.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn original(&self, reader: &Reader, id: u32) -> Result<Option<Original>> {
+        let known = self.read(|connection, snapshot| {
+            if snapshot.document(id, reader).is_none() {
+                return Ok(None);
+            }
+            let Some(info) = info_of(connection, id)? else { return Ok(None) };
+            let select =
+                "SELECT i.hash, s.kind, s.definition FROM documents d JOIN sources s ON s.id = d.source
+                          JOIN items i ON i.source = d.source AND i.key = d.item WHERE d.id = ?1";
+            let row = connection.query_row(select, [id], |row| {
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            });
+            Ok(row.optional()?.map(|row| (info, row)))
+        })?;
+        let Some((info, (hash, kind, definition))) = known else { return Ok(None) };
+        if kind != "folder" {
+            return Ok(Some(Original::None("only files of folders can be given as they are")));
+        }
+        if !info.inner.is_empty() {
+            return Ok(Some(Original::None("it lies within another file; open that one")));
+        }
+        let folder: Folder = serde_json::from_str(&definition).map_err(|error| {
+            KnowledgeError::Damaged(format!("the definition of {:?}: {error}", info.source))
+        })?;
+        let Some(path) = within(&folder, &info.item) else { return Ok(Some(Original::Changed)) };
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(Some(Original::Changed)) };
+        if xxh3_64(&bytes) != hash {
+            return Ok(Some(Original::Changed));
+        }
+        let name = info.item.rsplit('/').next().unwrap_or_default().to_string();
+        Ok(Some(Original::Bytes { name, bytes }))
+    }
+}
+
+/// An item's file, which must lie in its folder whatever links there are.
+fn within(folder: &Folder, item: &str) -> Option<PathBuf> {
+    let root = folder.path.canonicalize().ok()?;
+    if root.is_file() {
+        return (root.file_name()?.to_string_lossy() == item).then_some(root);
+    }
+    let path = root.join(item).canonicalize().ok()?;
+    (path.starts_with(&root) && path.is_file()).then_some(path)
+}
