@@ -26,5 +26,5 @@ pub use embed::{Embed, Role};
 pub use error::{KnowledgeError, Result};
 pub use prepare::Prepared;
 pub use search::{Filter, Found, Mode, Passage, Place, Query, Why};
-pub use source::{Folder, Progress, Report, Rule, Watch};
+pub use source::{Definition, Folder, Preview, PreviewItem, Progress, Report, Rule, Watch, due, live, test};
 pub use words::words;
