@@ -99,7 +99,8 @@ pub(crate) fn basic((user, password): &(String, String)) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::from("Basic ");
     for three in format!("{user}:{password}").as_bytes().chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - three.len()));
+        let bits =
+            three.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - three.len()));
         for n in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * n) & 63) as usize];
             out.push(if n <= three.len() { letter as char } else { '=' });

@@ -1,12 +1,12 @@
 //! Files of a bucket: S3, and what speaks like it.
 
 use super::files::File;
+use super::{env, when};
 #[cfg(feature = "s3")]
 use super::{
     files::{MOST, too_large, wanted},
     ingest::Loaded,
 };
-use super::{env, when};
 use crate::{KnowledgeError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,9 @@ impl Bucket {
     #[cfg(not(feature = "s3"))]
     pub(crate) fn list(&self) -> Result<Vec<File>> {
         env::expand(&self.bucket)?;
-        Err(KnowledgeError::Asked("this program was built without buckets; build it with --features s3".into()))
+        Err(KnowledgeError::Asked(
+            "this program was built without buckets; build it with --features s3".into(),
+        ))
     }
 
     #[cfg(feature = "s3")]
@@ -61,7 +63,8 @@ impl Bucket {
         let all = runtime.block_on(async {
             let mut stream = store.list(prefix.as_ref());
             let mut all = Vec::new();
-            while let Some(object) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {
+            while let Some(object) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await
+            {
                 all.push(object.map_err(|error| failed(&error))?);
                 if all.len() > MOST {
                     let what = format!("the bucket {name} has more than {MOST} files; choose a prefix");
@@ -101,11 +104,7 @@ impl Bucket {
         use object_store::{BackoffConfig, ClientOptions, RetryConfig};
         use std::time::Duration;
         let limit = self.timeout.as_deref().map_or(Ok(Duration::from_secs(60)), when::duration)?;
-        let retry = RetryConfig {
-            backoff: BackoffConfig::default(),
-            max_retries: 3,
-            retry_timeout: limit,
-        };
+        let retry = RetryConfig { backoff: BackoffConfig::default(), max_retries: 3, retry_timeout: limit };
         let client = ClientOptions::new().with_allow_http(true).with_timeout(limit);
         let mut builder = object_store::aws::AmazonS3Builder::new()
             .with_bucket_name(env::expand(&self.bucket)?)
@@ -116,9 +115,9 @@ impl Bucket {
             builder = builder.with_endpoint(env::expand_url(endpoint)?);
         }
         builder = match (&self.access_key_id, &self.secret_access_key) {
-            (Some(id), Some(secret)) => builder
-                .with_access_key_id(env::expand(id)?)
-                .with_secret_access_key(env::expand(secret)?),
+            (Some(id), Some(secret)) => {
+                builder.with_access_key_id(env::expand(id)?).with_secret_access_key(env::expand(secret)?)
+            }
             _ => builder.with_skip_signature(true),
         };
         builder.build().map_err(|error| failed(&error))

@@ -99,8 +99,11 @@ impl Definition {
             if plan.is_synced() {
                 records.map.validate()?;
             }
-            if records.full.as_deref().map(when::duration).transpose()?.is_some() && records.cursor.is_none() {
-                return wrong("full is for sources with a cursor; without one, everything is read every time".into());
+            if records.full.as_deref().map(when::duration).transpose()?.is_some() && records.cursor.is_none()
+            {
+                return wrong(
+                    "full is for sources with a cursor; without one, everything is read every time".into(),
+                );
             }
             if records.map.groups.is_some() && common.groups.is_empty() {
                 return wrong(
@@ -113,7 +116,9 @@ impl Definition {
         match (&common.live, plan.is_synced()) {
             (Some(live), _) => live.validate(&self.name, &plan),
             (None, true) => Ok(()),
-            (None, false) => wrong("it says neither what is to be synced nor, with [live], what can be asked".into()),
+            (None, false) => {
+                wrong("it says neither what is to be synced nor, with [live], what can be asked".into())
+            }
         }
     }
 

@@ -7,19 +7,11 @@ use serde_json::Value;
 /// Shorter values are no secrets, and hiding them would hide everything.
 const SHORTEST: usize = 4;
 /// Keys whose values are secrets.
-const SECRET: [&str; 9] = [
-    "password",
-    "passwd",
-    "pwd",
-    "token",
-    "secret",
-    "authorization",
-    "apikey",
-    "accesskey",
-    "cookie",
-];
+const SECRET: [&str; 9] =
+    ["password", "passwd", "pwd", "token", "secret", "authorization", "apikey", "accesskey", "cookie"];
 /// How well-known tokens begin.
-const TOKENS: [&str; 9] = ["ghp_", "gho_", "github_pat_", "glpat-", "sk-", "xoxb-", "xoxp-", "AKIA", "Bearer "];
+const TOKENS: [&str; 9] =
+    ["ghp_", "gho_", "github_pat_", "glpat-", "sk-", "xoxb-", "xoxp-", "AKIA", "Bearer "];
 
 /// The parts of a text: as it is, or a name.
 fn parts(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
@@ -31,7 +23,8 @@ fn parts(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         let named = rest.find("${").and_then(|at| {
             let end = rest[at..].find('}')? + at;
             let name = &rest[at + 2..end];
-            let fine = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let fine =
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             fine.then_some((at, end, name))
         });
         let Some((at, end, name)) = named else {
@@ -97,7 +90,8 @@ impl Mask {
         let mut hidden = Vec::new();
         each(definition, "", &mut |_, text| {
             for (_, name) in parts(text) {
-                let Some((name, value)) = name.and_then(|name| Some((name, std::env::var(name).ok()?))) else {
+                let Some((name, value)) = name.and_then(|name| Some((name, std::env::var(name).ok()?)))
+                else {
                     continue;
                 };
                 let value = value.trim();
@@ -144,10 +138,12 @@ fn each(value: &Value, key: &str, f: &mut dyn FnMut(&str, &str)) {
 pub(crate) fn refuse_secrets(definition: &Value) -> Result<()> {
     let mut wrong = None;
     each(definition, "", &mut |key, text| {
-        let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        let plain: String =
+            key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
         let literal = !text.is_empty() && !text.contains("${");
         let by_key = literal && SECRET.iter().any(|name| plain.contains(name));
-        let by_look = literal && TOKENS.iter().any(|token| text.starts_with(token) && text.len() > token.len() + 8);
+        let by_look =
+            literal && TOKENS.iter().any(|token| text.starts_with(token) && text.len() > token.len() + 8);
         let by_user = user_end(text).is_some_and(|end| {
             let user = &text[text.find("://").map_or(0, |at| at + 3)..end];
             user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.contains("${"))
@@ -188,8 +184,13 @@ mod tests {
         assert_eq!(expand("Bearer ${CARGO_PKG_NAME}!").unwrap(), format!("Bearer {value}!"));
         assert_eq!(expand("a $b ${ c} {d}").unwrap(), "a $b ${ c} {d}");
         assert!(expand("${NOT_SET_ANYWHERE}").unwrap_err().to_string().contains("set NOT_SET_ANYWHERE"));
-        let url = expand_url("https://u:${CARGO_PKG_DESCRIPTION}@h/${CARGO_PKG_NAME}?k=${CARGO_PKG_DESCRIPTION}").unwrap();
-        assert!(url.starts_with("https://u:An%20organisation") && url.contains("@h/shuyuan-knowledge?k=An%20"), "{url}");
+        let url =
+            expand_url("https://u:${CARGO_PKG_DESCRIPTION}@h/${CARGO_PKG_NAME}?k=${CARGO_PKG_DESCRIPTION}")
+                .unwrap();
+        assert!(
+            url.starts_with("https://u:An%20organisation") && url.contains("@h/shuyuan-knowledge?k=An%20"),
+            "{url}"
+        );
         let mask = Mask::of(&json!({ "headers": { "a": "x ${CARGO_PKG_NAME}" } }));
         assert_eq!(mask.hide("got shuyuan-knowledge back"), "got ${CARGO_PKG_NAME} back");
     }
@@ -205,7 +206,10 @@ mod tests {
             json!({ "headers": { "X": "ghp_0123456789abcdef" } }),
         ] {
             let error = refuse_secrets(&wrong).unwrap_err().to_string();
-            assert!(error.contains("${NAME}") && !error.contains("hunter2") && !error.contains("abc"), "{error}");
+            assert!(
+                error.contains("${NAME}") && !error.contains("hunter2") && !error.contains("abc"),
+                "{error}"
+            );
         }
         refuse_secrets(&json!({
             "url": "postgres://me:${WORD}@host/db", "headers": { "Authorization": "Bearer ${T}" },

@@ -51,15 +51,21 @@ impl Feed {
         Ok(self)
     }
 
-    pub(crate) fn fetch(&self, version: Option<&Version>, sink: &mut Sink, stop: &AtomicBool) -> Result<Ended> {
+    pub(crate) fn fetch(
+        &self,
+        version: Option<&Version>,
+        sink: &mut Sink,
+        stop: &AtomicBool,
+    ) -> Result<Ended> {
         let url = env::expand_url(&self.url)?;
         let limit = self.timeout.as_deref().map_or(Ok(Duration::from_secs(30)), when::duration)?;
         let web = Web::new(&url, &self.headers, None, limit)?;
         let Some(got) = web.get(&url, version, MOST, stop).map_err(KnowledgeError::Asked)? else {
             return Ok(Ended { same: true, version: None });
         };
-        let entries = entries(&text(&got.bytes, &got.content_type), &got.url)
-            .map_err(|reason| KnowledgeError::Asked(format!("{}: expected RSS or Atom, found {reason}", shown(&url))))?;
+        let entries = entries(&text(&got.bytes, &got.content_type), &got.url).map_err(|reason| {
+            KnowledgeError::Asked(format!("{}: expected RSS or Atom, found {reason}", shown(&url)))
+        })?;
         if !entries.is_empty() {
             sink(entries);
         }
@@ -72,7 +78,7 @@ fn text(bytes: &[u8], content_type: &str) -> String {
     let after = |text: &str, mark: &str| {
         let rest = text[text.find(mark)? + mark.len()..].trim_start_matches(['"', '\'', ' ', '=']);
         let end = rest.find(['"', '\'', ';', ' ', '?']).unwrap_or(rest.len());
-        encoding_rs::Encoding::for_label(rest[..end].as_bytes())
+        encoding_rs::Encoding::for_label(&rest.as_bytes()[..end])
     };
     let first = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
     let declared = first.find("?>").and_then(|end| after(&first[..end], "encoding"));
@@ -109,11 +115,8 @@ fn entries(xml: &str, url: &str) -> std::result::Result<Vec<Record>, String> {
                     ("rss" | "feed" | "rdf", _, _) if depth == 1 => feed = true,
                     ("item" | "entry", None, _) => entry = Some(Entry::default()),
                     // Atom may hold XHTML as it is.
-                    (_, Some(_), Some(_)) => {
-                        if verbatim {
-                            buffer += &format!("<{name}>");
-                        }
-                    }
+                    (_, Some(_), Some(_)) if verbatim => buffer += &format!("<{name}>"),
+                    (_, Some(_), Some(_)) => {}
                     (_, Some(entry), None) => {
                         attributes(&name, &tag, entry, url);
                         verbatim = attribute(&tag, "type").as_deref() == Some("xhtml");
@@ -140,7 +143,8 @@ fn entries(xml: &str, url: &str) -> std::result::Result<Vec<Record>, String> {
                 buffer += &if verbatim {
                     written
                 } else {
-                    quick_xml::escape::unescape(&written).map_or(written.clone(), std::borrow::Cow::into_owned)
+                    quick_xml::escape::unescape(&written)
+                        .map_or(written.clone(), std::borrow::Cow::into_owned)
                 };
             }
             Event::CData(text) if field.is_some() => {
@@ -207,7 +211,9 @@ fn attributes(name: &str, tag: &BytesStart, entry: &mut Entry, url: &str) {
     match name {
         "link" => {
             let rel = attribute(tag, "rel");
-            if let Some(link) = attribute(tag, "href").filter(|_| matches!(rel.as_deref(), None | Some("alternate"))) {
+            if let Some(link) =
+                attribute(tag, "href").filter(|_| matches!(rel.as_deref(), None | Some("alternate")))
+            {
                 put(entry, "link", &link, url);
             }
         }
@@ -244,7 +250,12 @@ fn record(entry: Entry) -> Option<Record> {
         ("title".into(), optional(fields.remove("title"))),
         ("link".into(), optional(link)),
         ("date".into(), optional(date)),
-        ("author".into(), optional(fields.remove("author").map(|author| author.split_whitespace().collect::<Vec<_>>().join(" ")))),
+        (
+            "author".into(),
+            optional(
+                fields.remove("author").map(|author| author.split_whitespace().collect::<Vec<_>>().join(" ")),
+            ),
+        ),
         ("tags".into(), tags.into()),
         ("content".into(), content.into()),
     ])
@@ -258,7 +269,9 @@ mod tests {
     fn told(xml: &str) -> Vec<Vec<String>> {
         let fields = ["id", "title", "link", "date", "author", "tags", "content"];
         let read = entries(xml, "https://h/feed").unwrap();
-        read.iter().map(|record| fields.iter().map(|field| plain(get(record, field).unwrap())).collect()).collect()
+        read.iter()
+            .map(|record| fields.iter().map(|field| plain(get(record, field).unwrap())).collect())
+            .collect()
     }
 
     #[test]
@@ -272,7 +285,15 @@ mod tests {
         assert_eq!(
             told(rss),
             [
-                ["g1", "A & B 学", "https://h/1", "Tue, 10 Jun 2003 04:00:00 GMT", "", "x, y", "<p>Long & <b>bold</b></p>"],
+                [
+                    "g1",
+                    "A & B 学",
+                    "https://h/1",
+                    "Tue, 10 Jun 2003 04:00:00 GMT",
+                    "",
+                    "x, y",
+                    "<p>Long & <b>bold</b></p>"
+                ],
                 ["https://h/2", "", "https://h/2", "", "", "", "<p>no title</p>"],
             ]
         );
@@ -282,7 +303,15 @@ mod tests {
           <summary>s</summary></entry></feed>"#;
         assert_eq!(
             told(atom),
-            [["urn:1", "One <i>", "https://h/one", "2024-01-02T03:04:05Z", "Ann", "t", "<div><p>a &lt; b<br/></p></div>"]]
+            [[
+                "urn:1",
+                "One <i>",
+                "https://h/one",
+                "2024-01-02T03:04:05Z",
+                "Ann",
+                "t",
+                "<div><p>a &lt; b<br/></p></div>"
+            ]]
         );
     }
 

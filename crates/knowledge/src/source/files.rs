@@ -114,18 +114,22 @@ pub(crate) fn sync(
         }
         go_on
     };
-    let means = Means { limits: Limits::default(), size };
-    let late = ingest(base, writer, source.id, tasks, Some(total), &means, &mut report, &mut told)?;
+    let means = Means { source: source.id, total: Some(total), limits: Limits::default(), size };
+    let late = ingest(base, writer, tasks, &means, &mut report, &mut told)?;
     let now = now();
     let whole = late.items == 0;
     let state = SourceState {
         tried: Some(now),
         synced: if whole { Some(now) } else { source.state.synced },
         error: (!whole).then(|| {
-            format!("{} files could not be had, and are kept as they were; the first: {}", late.items, late.reason)
+            format!(
+                "{} files could not be had, and are kept as they were; the first: {}",
+                late.items, late.reason
+            )
         }),
         // Until all was read under the new definition, it counts as the old one.
-        cursor: serde_json::to_value(Mark { print: if whole { print } else { mark.print } }).unwrap_or_default(),
+        cursor: serde_json::to_value(Mark { print: if whole { print } else { mark.print } })
+            .unwrap_or_default(),
         drift: Vec::new(),
     };
     writer.set_state(source.id, &state)?;
@@ -140,7 +144,9 @@ pub(crate) fn wanted(key: &str, endings: &[String]) -> bool {
     let key = key.to_lowercase();
     !hidden
         && (endings.is_empty()
-            || endings.iter().any(|ending| key.ends_with(&format!(".{}", ending.trim_start_matches('.').to_lowercase()))))
+            || endings
+                .iter()
+                .any(|ending| key.ends_with(&format!(".{}", ending.trim_start_matches('.').to_lowercase()))))
 }
 
 pub(crate) fn too_large(limits: &Limits) -> Loaded {

@@ -114,10 +114,15 @@ pub(crate) fn sync(
     });
     let refused = refused.iter().map(|(key, reason)| {
         let reason = reason.clone();
-        Task { item: item(key, ""), name: key.clone(), size: 0, load: Box::new(move |_| Loaded::Unread(reason)) }
+        Task {
+            item: item(key, ""),
+            name: key.clone(),
+            size: 0,
+            load: Box::new(move |_| Loaded::Unread(reason)),
+        }
     });
-    let means = Means { limits: Limits::default(), size };
-    ingest(base, writer, source.id, read.chain(refused), Some(total), &means, &mut report, watch)?;
+    let means = Means { source: source.id, total: Some(total), limits: Limits::default(), size };
+    ingest(base, writer, read.chain(refused), &means, &mut report, watch)?;
     let now = now();
     let state = SourceState { tried: Some(now), synced: Some(now), ..SourceState::default() };
     writer.set_state(source.id, &state)?;

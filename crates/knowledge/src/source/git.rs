@@ -41,7 +41,11 @@ impl Git {
                 "url: expected https://…, ssh://…, git://…, user@host:path or a local path that begins with /",
             );
         }
-        if self.reference.as_deref().is_some_and(|name| name.starts_with('-') || name.contains(':') || name.is_empty()) {
+        if self
+            .reference
+            .as_deref()
+            .is_some_and(|name| name.starts_with('-') || name.contains(':') || name.is_empty())
+        {
             return wrong("ref: expected the name of a branch or tag, or a commit");
         }
         self.timeout.as_deref().map(when::duration).transpose()?;
@@ -61,13 +65,22 @@ impl Git {
             limit: self.timeout.as_deref().map_or(Ok(Duration::from_secs(600)), when::duration)?,
         };
         if !program.dir.join("HEAD").is_file() {
-            std::fs::create_dir_all(&program.dir).map_err(KnowledgeError::io("make the folder", &program.dir))?;
+            std::fs::create_dir_all(&program.dir)
+                .map_err(KnowledgeError::io("make the folder", &program.dir))?;
             program.run(&["init", "--quiet", "--bare", "."])?;
         }
         let name = self.reference.as_deref().unwrap_or("HEAD");
         program.run(&[
-            "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-commit-graph",
-            "--force", "--", &plain, &format!("+{name}:refs/shuyuan/head"),
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-commit-graph",
+            "--force",
+            "--",
+            &plain,
+            &format!("+{name}:refs/shuyuan/head"),
         ])?;
         let commit = text(&program.run(&["rev-parse", "--verify", "refs/shuyuan/head^{commit}"])?);
         let date = text(&program.run(&["show", "--no-patch", "--format=%cs", &commit])?);
@@ -83,7 +96,8 @@ impl Git {
             if mode == "120000" {
                 continue;
             }
-            let inside = folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+            let inside =
+                folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
             if !inside || !wanted(path, &self.endings) {
                 continue;
             }
@@ -99,16 +113,18 @@ impl Git {
                         return too_large(limits);
                     }
                     match program.run(&["cat-file", "blob", &blob]) {
-                        Ok(bytes) if bytes.starts_with(b"version https://git-lfs") => {
-                            Loaded::Unread("is kept in Git LFS, which is not read; copy the file to a folder".into())
-                        }
+                        Ok(bytes) if bytes.starts_with(b"version https://git-lfs") => Loaded::Unread(
+                            "is kept in Git LFS, which is not read; copy the file to a folder".into(),
+                        ),
                         Ok(bytes) => Loaded::Bytes(bytes, None),
                         Err(error) => Loaded::Later(error.to_string()),
                     }
                 }),
             });
             if files.len() > MOST {
-                return Err(KnowledgeError::Asked(format!("the repository has more than {MOST} files; choose a path")));
+                return Err(KnowledgeError::Asked(format!(
+                    "the repository has more than {MOST} files; choose a path"
+                )));
             }
         }
         Ok(files)
@@ -200,7 +216,12 @@ impl Program {
                 Some(status) if status.success() => Ok(out),
                 Some(_) => {
                     let said = text(&errors);
-                    let last = said.lines().filter(|line| !line.trim().is_empty()).take(3).collect::<Vec<_>>().join(" ");
+                    let last = said
+                        .lines()
+                        .filter(|line| !line.trim().is_empty())
+                        .take(3)
+                        .collect::<Vec<_>>()
+                        .join(" ");
                     Err(KnowledgeError::Asked(format!("git {}: {last}", arguments[0])))
                 }
                 None => Err(KnowledgeError::Asked(format!(
@@ -234,7 +255,9 @@ mod tests {
         for fine in ["https://h/a.git", "ssh://git@h/a", "git@h:a/b.git", "/srv/a.git", "${REPOSITORY}"] {
             assert!(checked(fine), "{fine}");
         }
-        for wrong in ["ext::sh -c id", "a@b::x", "file:///etc", "--upload-pack=x", "-a@b:c", "a.git", "fd::3", ""] {
+        for wrong in
+            ["ext::sh -c id", "a@b::x", "file:///etc", "--upload-pack=x", "-a@b:c", "a.git", "fd::3", ""]
+        {
             assert!(!checked(wrong), "{wrong}");
         }
         let git = |name: &str| Git { url: "/a".into(), reference: Some(name.into()), ..Git::default() };

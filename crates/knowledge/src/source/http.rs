@@ -124,7 +124,9 @@ impl Http {
         // A first page that is as it was proves nothing of the others.
         let version = version.filter(|_| self.paging.is_none());
         let mut url = match &self.paging {
-            Some(Paging::Page { parameter, first: number, .. }) => with(&first, parameter, &number.to_string()),
+            Some(Paging::Page { parameter, first: number, .. }) => {
+                with(&first, parameter, &number.to_string())
+            }
             Some(Paging::Offset { parameter, .. }) => with(&first, parameter, "0"),
             _ => first.clone(),
         };
@@ -134,7 +136,10 @@ impl Http {
             let got = web.get(&url, version, MOST, stop).map_err(KnowledgeError::Asked)?;
             let Some(got) = got else { return Ok(Ended { same: true, version: None }) };
             let answer: Value = serde_json::from_slice(&got.bytes).map_err(|error| {
-                KnowledgeError::Asked(format!("{}: expected JSON, found something else ({error})", shown(&url)))
+                KnowledgeError::Asked(format!(
+                    "{}: expected JSON, found something else ({error})",
+                    shown(&url)
+                ))
             })?;
             let records = records(&answer, self.records.as_deref(), &url)?;
             let (length, again) = (records.len(), !records.is_empty() && records == before);
@@ -168,7 +173,9 @@ impl Http {
                 Paging::Page { parameter, first: number, .. } if length > 0 => {
                     Some(with(&first, parameter, &(number + been.len() as u64).to_string()))
                 }
-                Paging::Offset { parameter, .. } if length > 0 => Some(with(&first, parameter, &count.to_string())),
+                Paging::Offset { parameter, .. } if length > 0 => {
+                    Some(with(&first, parameter, &count.to_string()))
+                }
                 Paging::Page { .. } | Paging::Offset { .. } => None,
             };
             let Some(next) = next else { return Ok(Ended::default()) };
@@ -207,7 +214,10 @@ pub(crate) fn check_url(url: &str) -> Result<()> {
     if fine {
         return Ok(());
     }
-    Err(KnowledgeError::Asked(format!("expected an address with http:// or https://, found {:?}", shown(url))))
+    Err(KnowledgeError::Asked(format!(
+        "expected an address with http:// or https://, found {:?}",
+        shown(url)
+    )))
 }
 
 /// The records at `path` of an answer: a list of objects, one object, or a list of plain values.
@@ -242,7 +252,8 @@ pub(crate) fn records(answer: &Value, path: Option<&str>, url: &str) -> Result<V
 pub(crate) fn with(url: &str, name: &str, value: &str) -> String {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let name = address::encode(name);
-    let others = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name.as_str()));
+    let others =
+        query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name.as_str()));
     let mut pairs: Vec<String> = others.map(str::to_string).collect();
     pairs.push(format!("{name}={}", address::encode(value)));
     format!("{path}?{}", pairs.join("&"))

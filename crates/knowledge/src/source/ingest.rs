@@ -96,8 +96,12 @@ pub(crate) struct Late {
     pub reason: String,
 }
 
-/// Bounds and measures.
+/// Of what, and with which bounds and measures.
 pub(crate) struct Means<'m> {
+    /// The source's number.
+    pub source: i64,
+    /// Tasks, where it is known how many.
+    pub total: Option<u64>,
     pub limits: Limits,
     pub size: Size<'m>,
 }
@@ -110,17 +114,16 @@ enum Outcome {
     Later(Item, String),
 }
 
-/// Reads `tasks` and writes what comes of them. `known` is what the items were before.
+/// Reads `tasks` and writes what comes of them; returns what could not be had.
 pub(crate) fn ingest(
     base: &Base,
     writer: &mut Writer,
-    source: i64,
     tasks: impl Iterator<Item = Task> + Send,
-    total: Option<u64>,
     means: &Means,
     report: &mut Report,
     watch: &mut Watch,
 ) -> Result<Late> {
+    let (source, total) = (means.source, means.total);
     let mut late = Late::default();
     let known = base.items(source)?;
     let mut done = 0;

@@ -47,7 +47,9 @@ impl Listing {
         let limit = self.timeout.as_deref().map_or(Ok(Duration::from_secs(120)), when::duration)?;
         let web = Arc::new(Web::new(&whole, &self.headers, self.rate, limit)?);
         let mut root = address::user(&whole).0;
-        if !root.split('?').next().is_some_and(|path| path.ends_with('/') || path.rsplit('/').next().is_some_and(|last| last.contains('.'))) {
+        if !root.split('?').next().is_some_and(|path| {
+            path.ends_with('/') || path.rsplit('/').next().is_some_and(|last| last.contains('.'))
+        }) {
             root.push('/');
         }
         // Below its folder, where the address is that of a page.
@@ -60,7 +62,9 @@ impl Listing {
             let Some(got) = got else { continue };
             let page = String::from_utf8_lossy(&got.bytes).into_owned();
             for link in links(&page).iter().filter_map(|link| address::join(&got.url, link)) {
-                let Some(rest) = link.strip_prefix(&below).filter(|rest| !rest.is_empty() && !rest.contains('?')) else {
+                let Some(rest) =
+                    link.strip_prefix(&below).filter(|rest| !rest.is_empty() && !rest.contains('?'))
+                else {
                     continue;
                 };
                 if !rest.ends_with('/') {
@@ -87,7 +91,9 @@ impl Listing {
                 url: Some(link),
                 load: Box::new(move |before, limits| {
                     if failures.load(Ordering::Relaxed) >= PATIENCE {
-                        return Loaded::Later("the server failed several times in a row, and was not asked again".into());
+                        return Loaded::Later(
+                            "the server failed several times in a row, and was not asked again".into(),
+                        );
                     }
                     let known = before.and_then(Version::of_stamp);
                     let got = web.get(&url, known.as_ref(), limits.file, &stop);
@@ -122,7 +128,11 @@ fn links(page: &str) -> Vec<String> {
         let end = rest.find('>').unwrap_or(rest.len());
         let tag = &rest[..end];
         rest = &rest[end..];
-        if !(tag.starts_with("a ") || tag.starts_with("A ") || tag.starts_with("a\n") || tag.starts_with("a\t")) {
+        if !(tag.starts_with("a ")
+            || tag.starts_with("A ")
+            || tag.starts_with("a\n")
+            || tag.starts_with("a\t"))
+        {
             continue;
         }
         let Some(at) = tag.to_ascii_lowercase().find("href") else { continue };
@@ -132,7 +142,8 @@ fn links(page: &str) -> Vec<String> {
             _ => value.split_whitespace().next(),
         };
         let unescape = |value: &str| {
-            quick_xml::escape::unescape(value).map_or_else(|_| value.to_string(), std::borrow::Cow::into_owned)
+            quick_xml::escape::unescape(value)
+                .map_or_else(|_| value.to_string(), std::borrow::Cow::into_owned)
         };
         found.extend(value.map(|value| unescape(value.trim())).filter(|value| !value.is_empty()));
     }

@@ -139,7 +139,8 @@ fn records(definition: &Definition, plan: &Plan, preview: &mut Preview) -> Resul
     let (map, cursor) = (&records.map, records.cursor.as_deref());
     let (begun, mut shape, mut wrong) = (Instant::now(), Shape::default(), None);
     let mut sink = |some: Vec<Record>| {
-        if preview.count == 0 && !some.is_empty()
+        if preview.count == 0
+            && !some.is_empty()
             && let Err(error) = check(map, cursor, &some, true)
         {
             wrong = Some(error);
@@ -152,7 +153,8 @@ fn records(definition: &Definition, plan: &Plan, preview: &mut Preview) -> Resul
                 continue;
             }
             let Some(told) = map.told(&record) else { continue };
-            let text = if map.format.is_some() { map.body(&record) } else { map.document(&told, &record).text };
+            let text =
+                if map.format.is_some() { map.body(&record) } else { map.document(&told, &record).text };
             preview.items.push(PreviewItem {
                 title: told.title.clone().unwrap_or_else(|| told.key.clone()),
                 text: begin(&text),

@@ -64,12 +64,9 @@ impl Map {
     /// The fields that are asked for, and for what.
     pub(crate) fn fields_asked(&self) -> Vec<(&'static str, &str)> {
         let mut asked = vec![("key", self.key.as_str())];
-        for (name, field) in [
-            ("title", &self.title),
-            ("date", &self.date),
-            ("groups", &self.groups),
-            ("tags", &self.tags),
-        ] {
+        for (name, field) in
+            [("title", &self.title), ("date", &self.date), ("groups", &self.groups), ("tags", &self.tags)]
+        {
             asked.extend(field.as_deref().map(|field| (name, field)));
         }
         match self.url.as_deref() {
@@ -119,13 +116,19 @@ impl Map {
         let mut put = |name: &str, value: &Value| written(&mut out, name, value, DEPTH);
         match &self.fields {
             Some(fields) => {
-                fields.iter().filter_map(|field| Some((field, get(record, field)?))).for_each(|(n, v)| put(n, v));
+                fields
+                    .iter()
+                    .filter_map(|field| Some((field, get(record, field)?)))
+                    .for_each(|(n, v)| put(n, v));
             }
             None => {
                 let asked = self.fields_asked();
+                // What stands nowhere else is written out.
+                let template = self.url.as_deref().is_some_and(|url| url.contains('{'));
+                let elsewhere = |why: &str| !matches!(why, "date" | "key") && (why != "url" || !template);
                 let used = |name: &str| {
                     asked.iter().any(|(why, field)| {
-                        !matches!(*why, "date" | "key") && (*field == name || field.split('.').next() == Some(name))
+                        elsewhere(why) && (*field == name || field.split('.').next() == Some(name))
                     })
                 };
                 record.iter().filter(|(name, _)| !used(name)).for_each(|(name, value)| put(name, value));
@@ -212,7 +215,9 @@ pub(crate) fn plain(value: &Value) -> String {
 fn written(out: &mut String, name: &str, value: &Value, depth: usize) {
     match value {
         Value::Object(values) if depth > 0 => {
-            values.iter().for_each(|(inner, value)| written(out, &format!("{name}.{inner}"), value, depth - 1));
+            values
+                .iter()
+                .for_each(|(inner, value)| written(out, &format!("{name}.{inner}"), value, depth - 1));
         }
         value => {
             let text = line(&plain(value));
@@ -288,7 +293,9 @@ mod tests {
         assert_eq!((told.groups.len(), told.tags.len(), told.date.as_deref()), (2, 2, Some("2024-05-06")));
         let document = map.document(&told, &record);
         assert_eq!(document.title.as_deref(), Some("打印机 坏了"));
-        for part in ["打印机 坏了\n\nFirst.\n\nSecond.\n\n", "by.name: Ann\n", "by.age: 7", "at: 2024-05-06T07"] {
+        for part in
+            ["打印机 坏了\n\nFirst.\n\nSecond.\n\n", "by.name: Ann\n", "by.age: 7", "at: 2024-05-06T07"]
+        {
             assert!(document.text.contains(part), "{part:?} in {:?}", document.text);
         }
         assert!(!document.text.contains("empty") && !document.text.contains("team"));

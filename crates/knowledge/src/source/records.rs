@@ -115,9 +115,10 @@ pub(crate) fn sync(
     let print = definition.print();
     let known_definition = mark.print == print;
     let every = records.full.as_deref().map_or(Ok(FULL), when::duration)?.as_secs();
-    let since = mark.since.clone().filter(|_| {
-        records.cursor.is_some() && known_definition && now() < mark.full.saturating_add(every)
-    });
+    let since = mark
+        .since
+        .clone()
+        .filter(|_| records.cursor.is_some() && known_definition && now() < mark.full.saturating_add(every));
     let (since, full) = (since.clone().map(|value| Since { value }), since.is_none());
     let version = mark.version.as_deref().and_then(Version::of_stamp).filter(|_| known_definition);
     let known = base.items(source.id)?;
@@ -144,11 +145,12 @@ pub(crate) fn sync(
                 queue.extend(reading.tasks(receive.recv().ok()?)?);
             }
         });
-        let means = Means { limits: Limits::default(), size };
-        let done = ingest(base, writer, source.id, tasks, None, &means, &mut report, watch);
+        let means = Means { source: source.id, total: None, limits: Limits::default(), size };
+        let done = ingest(base, writer, tasks, &means, &mut report, watch);
         // Whoever waits for a slow source is not waited for.
         stop.store(true, Ordering::Relaxed);
-        let ended = fetch.join().unwrap_or_else(|_| Err(KnowledgeError::Asked("reading the source failed".into())));
+        let ended =
+            fetch.join().unwrap_or_else(|_| Err(KnowledgeError::Asked("reading the source failed".into())));
         done.and(ended)
     });
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -221,7 +223,8 @@ impl Reading<'_> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.records == 0
             && !records.is_empty()
-            && let Err(wrong) = check(&self.records.map, self.records.cursor.as_deref(), &records, self.strict)
+            && let Err(wrong) =
+                check(&self.records.map, self.records.cursor.as_deref(), &records, self.strict)
         {
             seen.wrong = Some(wrong);
             return None;

@@ -44,25 +44,34 @@ impl Sqlite {
         let late = move || begun.elapsed() > limit || stop.load(Ordering::Relaxed);
         connection.progress_handler(1_000, Some(late)).map_err(|error| failed(&error))?;
         // One statement of the definition's may read this file, not others (ATTACH), nor set anything (PRAGMA).
-        connection.authorizer(Some(|context: rusqlite::hooks::AuthContext<'_>| {
-            use rusqlite::hooks::{AuthAction as Action, Authorization};
-            match context.action {
-                Action::Select | Action::Read { .. } | Action::Function { .. } | Action::Recursive => {
-                    Authorization::Allow
+        connection
+            .authorizer(Some(|context: rusqlite::hooks::AuthContext<'_>| {
+                use rusqlite::hooks::{AuthAction as Action, Authorization};
+                match context.action {
+                    Action::Select | Action::Read { .. } | Action::Function { .. } | Action::Recursive => {
+                        Authorization::Allow
+                    }
+                    _ => Authorization::Deny,
                 }
-                _ => Authorization::Deny,
-            }
-        }))
-        .map_err(|error| failed(&error))?;
+            }))
+            .map_err(|error| failed(&error))?;
         Ok(connection)
     }
 
     /// All rows, or those from the cursor on.
-    pub(crate) fn fetch(&self, since: Option<&Since>, cursor: Option<&str>, sink: &mut Sink, stop: &AtomicBool) -> Result<Ended> {
+    pub(crate) fn fetch(
+        &self,
+        since: Option<&Since>,
+        cursor: Option<&str>,
+        sink: &mut Sink,
+        stop: &AtomicBool,
+    ) -> Result<Ended> {
         let query = self.query.as_deref().unwrap_or_default();
         let statement = Statement::new(query, Dialect::Sqlite, &|_| "")?;
         if let Some(name) = statement.names.first() {
-            return Err(KnowledgeError::Asked(format!("query: nothing is known of :{name}; parameters are for [live]")));
+            return Err(KnowledgeError::Asked(format!(
+                "query: nothing is known of :{name}; parameters are for [live]"
+            )));
         }
         let mut sql = format!("SELECT * FROM (\n{}\n)", statement.sql);
         if let Some(cursor) = cursor {
@@ -100,10 +109,11 @@ impl Sqlite {
     ) -> Result<(Vec<String>, Vec<Record>)> {
         let connection = self.open(limit, &std::sync::Arc::default())?;
         let mut all = Vec::new();
-        let columns = rows(&connection, &statement.sql, values.iter().map(cell).collect(), &mut |_, record| {
-            all.push(record);
-            all.len() < most
-        })?;
+        let columns =
+            rows(&connection, &statement.sql, values.iter().map(cell).collect(), &mut |_, record| {
+                all.push(record);
+                all.len() < most
+            })?;
         Ok((columns, all))
     }
 }
@@ -120,7 +130,7 @@ fn rows(
     if !statement.readonly() || statement.column_count() == 0 {
         return Err(KnowledgeError::Asked("expected a SELECT, found a statement that gives no rows".into()));
     }
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_string).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_string).collect();
     let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
     let mut count = 0;
     while let Some(row) = rows.next().map_err(failed)? {

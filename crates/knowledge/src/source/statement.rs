@@ -81,7 +81,9 @@ impl Statement {
 }
 
 fn several() -> KnowledgeError {
-    KnowledgeError::Asked("expected one SQL statement, found several; leave out what comes after the `;`".into())
+    KnowledgeError::Asked(
+        "expected one SQL statement, found several; leave out what comes after the `;`".into(),
+    )
 }
 
 /// A parameter's name at the beginning of `text`.
@@ -92,7 +94,8 @@ fn name(text: &str) -> &str {
 
 /// How long a string, a quoted name or a comment at the beginning of `text` is.
 fn skipped(text: &str, dialect: Dialect) -> Option<usize> {
-    let until = |begin: usize, end: &str| text[begin..].find(end).map_or(text.len(), |at| begin + at + end.len());
+    let until =
+        |begin: usize, end: &str| text[begin..].find(end).map_or(text.len(), |at| begin + at + end.len());
     let first = text.chars().next()?;
     match first {
         _ if text.starts_with("--") => Some(until(2, "\n")),
@@ -136,7 +139,8 @@ mod tests {
 
     #[test]
     fn names_become_places() {
-        let sql = "SELECT ':a', \":b\", x::int -- :c\n FROM t WHERE a = :a AND b = :b OR a = :a /* ; */ ; -- end";
+        let sql =
+            "SELECT ':a', \":b\", x::int -- :c\n FROM t WHERE a = :a AND b = :b OR a = :a /* ; */ ; -- end";
         let (out, names) = read(sql, Dialect::Postgres).unwrap();
         assert!(out.ends_with("WHERE a = ($1::text) AND b = ($2::text) OR a = ($1::text)"), "{out}");
         assert!(out.starts_with("SELECT ':a', \":b\", x::int"));

@@ -105,7 +105,9 @@ impl Web {
             .timeout_connect(Some(limit.min(Duration::from_secs(15))))
             .timeout_global(Some(limit))
             .user_agent(concat!("shuyuan/", env!("CARGO_PKG_VERSION")));
-        let gap = rate.filter(|rate| *rate > 0.0).map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        let gap = rate
+            .filter(|rate| *rate > 0.0)
+            .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
         let agent = config.build().new_agent();
         Ok(Self { agent, origin, headers: all, gap, last: Mutex::default(), tries: TRIES, limit })
     }
@@ -159,7 +161,12 @@ impl Web {
         *last = Some(Instant::now());
     }
 
-    fn try_get(&self, url: &str, known: Option<&Version>, most: u64) -> std::result::Result<Option<Got>, Trouble> {
+    fn try_get(
+        &self,
+        url: &str,
+        known: Option<&Version>,
+        most: u64,
+    ) -> std::result::Result<Option<Got>, Trouble> {
         let mut at = address::user(url).0;
         let begun = Instant::now();
         for _ in 0..HOPS {
@@ -180,7 +187,8 @@ impl Web {
                 None => {}
             }
             let mut response = request.call().map_err(failed)?;
-            let header = |headers: &HeaderMap, name: &str| headers.get(name)?.to_str().ok().map(str::to_string);
+            let header =
+                |headers: &HeaderMap, name: &str| headers.get(name)?.to_str().ok().map(str::to_string);
             let status = response.status().as_u16();
             let headers = response.headers().clone();
             match status {
@@ -191,21 +199,28 @@ impl Web {
                         Trouble::Passing(format!("the answer broke off or came too slowly ({error})"), None)
                     })?;
                     if bytes.len() as u64 > most {
-                        return Err(Trouble::Lasting(format!("the answer is larger than {} MiB", most >> 20)));
+                        return Err(Trouble::Lasting(format!(
+                            "the answer is larger than {} MiB",
+                            most >> 20
+                        )));
                     }
                     let version = header(&headers, "etag")
                         .map(Version::Etag)
                         .or_else(|| header(&headers, "last-modified").map(Version::Modified));
-                    let next = header(&headers, "link").and_then(|link| address::join(&at, &next_link(&link)?));
+                    let next =
+                        header(&headers, "link").and_then(|link| address::join(&at, &next_link(&link)?));
                     let content_type = header(&headers, "content-type").unwrap_or_default();
                     return Ok(Some(Got { bytes, version, next, content_type, url: at }));
                 }
                 304 if known.is_some() => return Ok(None),
                 301 | 302 | 303 | 307 | 308 => {
-                    let target = header(&headers, "location").and_then(|location| address::join(&at, &location));
+                    let target =
+                        header(&headers, "location").and_then(|location| address::join(&at, &location));
                     let safe = |target: &String| at.starts_with("http:") || target.starts_with("https:");
                     at = target.filter(safe).ok_or_else(|| {
-                        Trouble::Lasting("expected a redirect to another web address, found one to nowhere safe".into())
+                        Trouble::Lasting(
+                            "expected a redirect to another web address, found one to nowhere safe".into(),
+                        )
                     })?;
                 }
                 408 | 429 | 500 | 502 | 503 | 504 => {
@@ -256,7 +271,9 @@ fn failed(error: ureq::Error) -> Trouble {
         ureq::Error::ConnectionFailed => Trouble::Passing("the connection failed".into(), None),
         ureq::Error::Protocol(what) => Trouble::Passing(format!("the answer is no HTTP ({what})"), None),
         // An address or a header that is none: it may hold a secret, so what it was is not said.
-        _ => Trouble::Lasting("the address or a header cannot be sent; check the definition and its variables".into()),
+        _ => Trouble::Lasting(
+            "the address or a header cannot be sent; check the definition and its variables".into(),
+        ),
     }
 }
 

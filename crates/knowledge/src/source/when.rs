@@ -27,7 +27,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
 /// One that failed is tried again after the same time, not at once.
 pub fn due(source: &Source, now: u64) -> bool {
     let every = Definition::of(source).common().ok().and_then(|common| duration(&common.every?).ok());
-    every.is_some_and(|every| source.state.tried.is_none_or(|tried| now >= tried.saturating_add(every.as_secs())))
+    every.is_some_and(|every| {
+        source.state.tried.is_none_or(|tried| now >= tried.saturating_add(every.as_secs()))
+    })
 }
 
 /// The day that a value tells, as `YYYY-MM-DD`: ISO 8601, `2024/1/2`, `2024年1月2日`, RFC 2822, seconds or milliseconds
@@ -92,7 +94,8 @@ mod tests {
         ] {
             assert_eq!(day(&value).as_deref(), Some("2024-03-09"), "{value}");
         }
-        for value in [json!("soon"), json!(null), json!(""), json!("2024-13-01"), json!(-1), json!("学期")] {
+        for value in [json!("soon"), json!(null), json!(""), json!("2024-13-01"), json!(-1), json!("学期")]
+        {
             assert_eq!(day(&value), None, "{value}");
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn get(place: &str, now: u64, good: u64) -> Option<Table> {
 pub(super) fn put(place: String, table: &Table) {
     let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     if answers.len() >= MOST
-        && let Some(oldest) = answers.iter().min_by_key(|(_, table)| table.fetched).map(|(place, _)| place.clone())
+        && let Some(oldest) =
+            answers.iter().min_by_key(|(_, table)| table.fetched).map(|(place, _)| place.clone())
     {
         answers.remove(&oldest);
     }

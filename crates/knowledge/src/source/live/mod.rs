@@ -160,7 +160,9 @@ impl Live {
     pub(crate) fn validate(&self, name: &str, plan: &Plan) -> Result<()> {
         let wrong = |what: &str| Err(KnowledgeError::Asked(format!("[live]: {what}")));
         let plain = |name: &str| {
-            !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            !name.is_empty()
+                && name.len() <= 64
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
         };
         if !plain(name) {
             return wrong("name: for a tool, expected letters, digits, - and _ only, at most 64");
@@ -184,7 +186,9 @@ impl Live {
         let used: Vec<String> = match (plan, &self.sql, &self.url) {
             (Plan::Sqlite(_) | Plan::Server(_), Some(_), None) => self.statement(dialect(plan))?.names,
             (Plan::Http(_), None, Some(url)) => Template::new(url)?.names(),
-            (Plan::Sqlite(_) | Plan::Server(_), ..) => return wrong("expected sql = \"SELECT …\", and no url"),
+            (Plan::Sqlite(_) | Plan::Server(_), ..) => {
+                return wrong("expected sql = \"SELECT …\", and no url");
+            }
             (Plan::Http(_), ..) => return wrong("expected url = \"https://…/{name}\", and no sql"),
             _ => return wrong("only sqlite, postgres, mysql and http can be asked live"),
         };
@@ -209,8 +213,12 @@ impl Live {
     fn schema(&self) -> Value {
         let properties: BTreeMap<&String, Value> =
             self.parameters.iter().map(|(name, parameter)| (name, parameter.schema())).collect();
-        let required: Vec<&String> =
-            self.parameters.iter().filter(|(_, parameter)| parameter.is_needed()).map(|(name, _)| name).collect();
+        let required: Vec<&String> = self
+            .parameters
+            .iter()
+            .filter(|(_, parameter)| parameter.is_needed())
+            .map(|(name, _)| name)
+            .collect();
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     }
 
@@ -221,12 +229,18 @@ impl Live {
             Value::Object(given) => given,
             Value::Null => &none,
             other => {
-                return Err(KnowledgeError::Asked(format!("expected an object with the parameters, found {other}")));
+                return Err(KnowledgeError::Asked(format!(
+                    "expected an object with the parameters, found {other}"
+                )));
             }
         };
         if let Some(name) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
             let there: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-            let there = if there.is_empty() { "there is none".into() } else { format!("there are: {}", there.join(", ")) };
+            let there = if there.is_empty() {
+                "there is none".into()
+            } else {
+                format!("there are: {}", there.join(", "))
+            };
             return Err(KnowledgeError::Asked(format!("no parameter is called {name:?}; {there}")));
         }
         let value = |(name, parameter): (&String, &Parameter)| {

@@ -92,7 +92,8 @@ impl Parameter {
         };
         put("type", kind.into());
         let Description { zh, en } = &self.description;
-        let both = [zh, en].into_iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join(" / ");
+        let both =
+            [zh, en].into_iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join(" / ");
         if !both.is_empty() {
             put("description", both.into());
         }
@@ -118,7 +119,9 @@ impl Parameter {
         match given {
             None | Some(Value::Null) => match &self.default {
                 Some(value) => self.fitting(name, value),
-                None if self.required => Err(KnowledgeError::Asked(format!("the parameter {name} is missing"))),
+                None if self.required => {
+                    Err(KnowledgeError::Asked(format!("the parameter {name} is missing")))
+                }
                 None => Ok(Value::Null),
             },
             Some(value) => self.fitting(name, value),
@@ -136,7 +139,9 @@ impl Parameter {
             Err(KnowledgeError::Asked(format!("the parameter {name}: expected {expected}, found {found}")))
         };
         let within = |number: f64| {
-            self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max) && number.is_finite()
+            self.min.is_none_or(|min| number >= min)
+                && self.max.is_none_or(|max| number <= max)
+                && number.is_finite()
         };
         let bounds = || match (self.min, self.max) {
             (Some(min), Some(max)) => format!(" from {min} to {max}"),
@@ -152,14 +157,21 @@ impl Parameter {
                     Value::Number(number) => number.to_string(),
                     _ => return wrong("text"),
                 };
-                if text.chars().count() > most { wrong(&format!("at most {most} characters")) } else { Ok(text.into()) }
+                if text.chars().count() > most {
+                    wrong(&format!("at most {most} characters"))
+                } else {
+                    Ok(text.into())
+                }
             }
             Type::Integer => {
                 let number = match value {
                     Value::String(text) => text.trim().parse::<i64>().ok(),
                     value => value.as_i64().or_else(|| {
                         // `5.0` is what some models write.
-                        value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 9e15).map(|n| n as i64)
+                        value
+                            .as_f64()
+                            .filter(|number| number.fract() == 0.0 && number.abs() < 9e15)
+                            .map(|n| n as i64)
                     }),
                 };
                 match number {

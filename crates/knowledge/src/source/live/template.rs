@@ -80,7 +80,9 @@ fn fill(template: &str, values: &BTreeMap<String, Value>) -> Result<Option<Strin
             }
             // Letters that are not encoded, but lead to another folder.
             if text == "." || text == ".." {
-                return Err(KnowledgeError::Asked(format!("expected a value, found {text:?}, which is a folder")));
+                return Err(KnowledgeError::Asked(format!(
+                    "expected a value, found {text:?}, which is a folder"
+                )));
             }
             out += &address::encode(&text);
         }

@@ -59,9 +59,12 @@ impl Server {
         sink: &mut Sink,
         stop: &AtomicBool,
     ) -> Result<Ended> {
-        let statement = Statement::new(self.query.as_deref().unwrap_or_default(), self.dialect(), &|_| "text")?;
+        let statement =
+            Statement::new(self.query.as_deref().unwrap_or_default(), self.dialect(), &|_| "text")?;
         if let Some(name) = statement.names.first() {
-            return Err(KnowledgeError::Asked(format!("query: nothing is known of :{name}; parameters are for [live]")));
+            return Err(KnowledgeError::Asked(format!(
+                "query: nothing is known of :{name}; parameters are for [live]"
+            )));
         }
         let limit = self.timeout.as_deref().map_or(Ok(Duration::from_secs(600)), when::duration)?;
         let sync = Sync { sql: statement.sql, cursor, since: since.map(|since| &since.value) };

@@ -14,7 +14,11 @@ use std::time::Duration;
 /// Rows that are handed on together.
 const TOGETHER: usize = 200;
 
-pub(super) async fn run(url: &str, limit: Duration, task: Task<'_, '_>) -> Result<(Vec<String>, Vec<Record>)> {
+pub(super) async fn run(
+    url: &str,
+    limit: Duration,
+    task: Task<'_, '_>,
+) -> Result<(Vec<String>, Vec<Record>)> {
     let url = url.replacen("mariadb://", "mysql://", 1);
     let mut connection = MySqlConnection::connect(&url).await.map_err(failed)?;
     // The server's own clock too; MySQL and MariaDB have different names for it.
@@ -126,7 +130,8 @@ fn value(cell: MySqlValueRef) -> std::result::Result<Value, sqlx::error::BoxDynE
         "YEAR" | "BIT" => <u64 as Decode<MySql>>::decode(cell)?.into(),
         kind if kind.ends_with("INT UNSIGNED") => <u64 as Decode<MySql>>::decode(cell)?.into(),
         kind if kind.ends_with("INT") => <i64 as Decode<MySql>>::decode(cell)?.into(),
-        "DATE" | "DATETIME" | "TIMESTAMP" => moment(<&[u8] as Decode<MySql>>::decode(cell)?).into(),
+        "DATE" => moment(<&[u8] as Decode<MySql>>::decode(cell)?, false).into(),
+        "DATETIME" | "TIMESTAMP" => moment(<&[u8] as Decode<MySql>>::decode(cell)?, true).into(),
         "TIME" => time(<&[u8] as Decode<MySql>>::decode(cell)?).into(),
         // Decimals come as they are written, so that none of their digits is lost.
         _ => std::str::from_utf8(<&[u8] as Decode<MySql>>::decode(cell)?).map_or(Value::Null, Into::into),
@@ -134,10 +139,10 @@ fn value(cell: MySqlValueRef) -> std::result::Result<Value, sqlx::error::BoxDynE
 }
 
 /// `[length, year (2), month, day, hour, minute, second, microseconds (4)]`, shorter where the end is zero.
-fn moment(bytes: &[u8]) -> String {
+fn moment(bytes: &[u8], with_time: bool) -> String {
     let at = |n: usize| u32::from(bytes.get(n).copied().unwrap_or(0));
     let mut out = format!("{:04}-{:02}-{:02}", at(1) | at(2) << 8, at(3), at(4));
-    if bytes.len() > 5 {
+    if with_time {
         out += &format!(" {:02}:{:02}:{:02}", at(5), at(6), at(7));
     }
     let micros = at(8) | at(9) << 8 | at(10) << 16 | at(11) << 24;

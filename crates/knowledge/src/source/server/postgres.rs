@@ -16,7 +16,11 @@ use std::time::Duration;
 /// Rows that come together.
 const TOGETHER: usize = 200;
 
-pub(super) async fn run(url: &str, limit: Duration, task: Task<'_, '_>) -> Result<(Vec<String>, Vec<Record>)> {
+pub(super) async fn run(
+    url: &str,
+    limit: Duration,
+    task: Task<'_, '_>,
+) -> Result<(Vec<String>, Vec<Record>)> {
     let mut connection = PgConnection::connect(url).await.map_err(failed)?;
     let milliseconds = limit.as_millis().clamp(1, i32::MAX as u128);
     // The server's own clock too: it stops even if this program is gone.
@@ -48,10 +52,14 @@ pub(super) async fn run(url: &str, limit: Duration, task: Task<'_, '_>) -> Resul
             }
             // A cursor of the server's: a table of any size passes through a window of its rows.
             let declare = format!("DECLARE shuyuan NO SCROLL CURSOR FOR {sql}");
-            sqlx::query_with(AssertSqlSafe(declare), arguments).execute(&mut connection).await.map_err(failed)?;
+            sqlx::query_with(AssertSqlSafe(declare), arguments)
+                .execute(&mut connection)
+                .await
+                .map_err(failed)?;
             loop {
                 let fetch = format!("FETCH FORWARD {TOGETHER} FROM shuyuan");
-                let some = sqlx::query(AssertSqlSafe(fetch)).fetch_all(&mut connection).await.map_err(failed)?;
+                let some =
+                    sqlx::query(AssertSqlSafe(fetch)).fetch_all(&mut connection).await.map_err(failed)?;
                 let (last, mut records) = (some.len() < TOGETHER, Vec::with_capacity(some.len()));
                 for row in some {
                     records.push(record(row.try_get(0).map_err(failed)?)?);
@@ -79,9 +87,9 @@ async fn ask(
     for row in rows {
         records.push(record(row.try_get(0).map_err(failed)?)?);
     }
-    let columns = records.first().map_or_else(Vec::new, |record: &Record| {
-        record.iter().map(|(name, _)| name.clone()).collect()
-    });
+    let columns = records
+        .first()
+        .map_or_else(Vec::new, |record: &Record| record.iter().map(|(name, _)| name.clone()).collect());
     Ok((columns, records))
 }
 
@@ -107,7 +115,9 @@ async fn column_type(connection: &mut PgConnection, sync: &Sync<'_>) -> Result<O
     match kind {
         // It becomes part of the statement.
         Some(kind) if !kind.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ' || c == '_') => {
-            Err(KnowledgeError::Asked(format!("cursor: expected a column of a plain type, found one of {kind:?}")))
+            Err(KnowledgeError::Asked(format!(
+                "cursor: expected a column of a plain type, found one of {kind:?}"
+            )))
         }
         kind => Ok(kind),
     }
@@ -154,8 +164,9 @@ fn record(json: &str) -> Result<Record> {
             deserializer.deserialize_map(Fields)
         }
     }
-    let Ordered(record) = serde_json::from_str(json)
-        .map_err(|error| KnowledgeError::Asked(format!("the database: expected a row, found something else ({error})")))?;
+    let Ordered(record) = serde_json::from_str(json).map_err(|error| {
+        KnowledgeError::Asked(format!("the database: expected a row, found something else ({error})"))
+    })?;
     Ok(record)
 }
 
