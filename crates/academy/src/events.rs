@@ -34,7 +34,7 @@ pub enum Level {
 pub enum Event {
     /// A stage began or ended.
     Stage {
-        /// Its name: corpus, tokenizer, pretrain, finetune, eval, serve, teach.
+        /// Its name: corpus, tokenizer, pretrain, finetune, embed, eval, serve, teach.
         name: String,
         /// Began, ended, or was there already.
         state: StageState,
@@ -93,6 +93,21 @@ pub enum Event {
         step: u64,
         /// Bits per byte.
         bits_per_byte: f64,
+    },
+    /// A look at how held-out questions find their passages.
+    Recall {
+        /// Which run.
+        run: String,
+        /// Step.
+        step: u64,
+        /// The part of questions whose passage comes first.
+        at_1: f64,
+        /// The part whose passage is among the first five.
+        at_5: f64,
+        /// The mean of 1 / rank.
+        mrr: f64,
+        /// Passages to find.
+        passages: usize,
     },
     /// What the weights of this moment answer.
     Sample {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// `models/NAME` or `models/NAME.gguf`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `report.json`.
+/// `models/NAME` or `models/NAME.gguf`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `knowledge/`, `report.json`.
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
@@ -46,6 +46,11 @@ impl Home {
     /// Where a run lives: resolved recipe, metrics, checkpoints.
     pub fn run(&self, name: &str) -> PathBuf {
         self.root.join("runs").join(name)
+    }
+
+    /// Where the knowledge base lives, with its uploads.
+    pub fn knowledge(&self) -> PathBuf {
+        self.root.join("knowledge")
     }
 
     /// Seconds by stage and scores by task.

@@ -6,11 +6,13 @@ mod events;
 mod home;
 mod hub;
 pub mod inspect;
+mod knowledge;
 mod live;
 mod live_embedder;
 pub mod stages;
 
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;
+pub use knowledge::{Knowledge, PassageEmbedder, Step};
 pub use live::{Academy, Lang, LiveModel};
 pub use live_embedder::LiveEmbedder;

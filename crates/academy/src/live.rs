@@ -1,11 +1,11 @@
 //! The academy at work: its home, its events, and the weights of this moment.
 
-use crate::{Events, Home};
+use crate::{Events, Home, Knowledge};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
-use shuyuan_model::Decoder;
 use shuyuan_model::gguf::Gguf;
+use shuyuan_model::{Decoder, SentenceConfig};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -53,11 +53,14 @@ impl LiveModel {
     /// Loads the model in a folder of Hugging Face's layout, or in a GGUF file, which holds its tokenizer, too.
     ///
     /// # Errors
-    /// Names the file and what is wrong with it.
+    /// Names the file and what is wrong with it; a model that embeds does not write.
     pub fn load(path: &Path) -> Result<Self> {
         let name = name_of(path);
         let whose = || format!("the tokenizer of {}", path.display());
         let (model, tokenizer) = if path.is_dir() {
+            if SentenceConfig::of_folder(path)?.is_some() {
+                bail!("{} makes vectors, it does not write: see shuyuan embed", path.display());
+            }
             (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
         } else {
             let gguf = Gguf::open(path)?;
@@ -107,12 +110,20 @@ pub struct Academy {
     pub lang: Lang,
     live: RwLock<Option<LiveModel>>,
     my_prompt: Mutex<Option<String>>,
+    pub(crate) knowledge: Mutex<Option<Arc<Knowledge>>>,
 }
 
 impl Academy {
     /// An academy at `home`, with no model yet.
     pub fn new(home: Home, lang: Lang) -> Self {
-        Self { home, events: Events::default(), lang, live: RwLock::new(None), my_prompt: Mutex::new(None) }
+        Self {
+            home,
+            events: Events::default(),
+            lang,
+            live: RwLock::new(None),
+            my_prompt: Mutex::new(None),
+            knowledge: Mutex::new(None),
+        }
     }
 
     /// The weights of this moment.

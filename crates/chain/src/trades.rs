@@ -10,7 +10,7 @@ pub enum Direction {
 }
 
 /// Whether a text is Chinese: it has more Han characters than Latin words.
-fn is_chinese(text: &str) -> bool {
+pub(crate) fn is_chinese(text: &str) -> bool {
     let han = text.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
     let latin =
         text.split_whitespace().filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic())).count();

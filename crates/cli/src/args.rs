@@ -72,6 +72,14 @@ enum Verb {
         #[command(subcommand)]
         verb: inspect::ModelVerb,
     },
+    /// The organisation's own knowledge: documents, searched and asked
+    #[command(
+        after_help = "Example:\n  shuyuan kb add ~/handbook\n  shuyuan kb ask \"How long is the trial period?\""
+    )]
+    Kb {
+        #[command(subcommand)]
+        verb: kb::Verb,
+    },
     Runs(inspect::Runs),
     Race(race::Race),
     /// How fast this machine is at it
@@ -120,6 +128,7 @@ impl CommandLine {
             Verb::Explain(verb) => verb.run(global),
             Verb::Serve(verb) => verb.run(global),
             Verb::Model { verb } => verb.run(global),
+            Verb::Kb { verb } => verb.run(global),
             Verb::Runs(verb) => verb.run(global),
             Verb::Race(verb) => verb.run(global),
             Verb::Bench { verb } => verb.run(global),

@@ -16,6 +16,7 @@ pub(crate) enum Verb {
     Train(Train),
     Decode(Decode),
     Prefill(Prefill),
+    Retrieval(crate::bench_retrieval::Retrieval),
 }
 
 impl Verb {
@@ -24,6 +25,7 @@ impl Verb {
             Self::Train(verb) => verb.run(global),
             Self::Decode(verb) => verb.run(global),
             Self::Prefill(verb) => verb.run(global),
+            Self::Retrieval(verb) => verb.run(global),
         }
     }
 }
@@ -239,6 +241,6 @@ impl Prefill {
 }
 
 /// The most memory that this process ever held, where the system tells.
-fn peak_rss_mib() -> Option<u64> {
+pub(crate) fn peak_rss_mib() -> Option<u64> {
     shuyuan_tensor::peak_memory().map(|bytes| bytes >> 20)
 }

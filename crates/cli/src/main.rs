@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod bench_retrieval;
 mod chat;
 mod corpus;
 mod doctor;
@@ -16,6 +17,7 @@ mod files;
 mod generate;
 mod get;
 mod inspect;
+mod kb;
 mod keyboard;
 mod models;
 mod out;

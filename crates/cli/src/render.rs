@@ -59,6 +59,7 @@ struct Screen {
     losses: Vec<f64>,
     floor: Option<f64>,
     bits_per_byte: Option<f64>,
+    recall: Option<[f64; 3]>,
     utilisation: Option<f64>,
     told: Instant,
     /// The step of the last sample: samples of one moment stand under one heading.
@@ -74,6 +75,7 @@ impl Screen {
             losses: Vec::new(),
             floor: None,
             bits_per_byte: None,
+            recall: None,
             utilisation: None,
             told: Instant::now(),
             sampled: None,
@@ -122,6 +124,7 @@ impl Screen {
                 self.utilisation = utilisation.or(self.utilisation);
             }
             Event::Validation { bits_per_byte, .. } => self.bits_per_byte = Some(*bits_per_byte),
+            Event::Recall { at_1, at_5, mrr, .. } => self.recall = Some([*at_1, *at_5, *mrr]),
             Event::Sample { run, step, prompt, text, seconds, mine } => {
                 self.sample(run, *step, *seconds, prompt, text, *mine);
             }
@@ -143,7 +146,7 @@ impl Screen {
         match state {
             StageState::Start => {
                 (self.losses, self.floor) = (Vec::new(), None);
-                (self.bits_per_byte, self.utilisation) = (None, None);
+                (self.bits_per_byte, self.recall, self.utilisation) = (None, None, None);
                 (self.sampled, self.told) = (None, Instant::now());
                 self.line(&format!("\n{BOLD}{title}{RESET}  {DIM}{sentence}{RESET}"));
             }
@@ -167,8 +170,12 @@ impl Screen {
         format!("{name} {BOLD}{last:.3}{RESET} {CYAN}{curve}{RESET}{floor}")
     }
 
-    /// "  1.234 bits/byte", once held-out text was looked at.
+    /// "  1.234 bits/byte" or "  recall@1 .61 @5 .83 MRR .71", once held-out data was looked at.
     fn bits(&self) -> String {
+        if let Some([at_1, at_5, mrr]) = self.recall {
+            let name = self.lang.pick("召回", "recall");
+            return format!("  {name}@1 {at_1:.3} @5 {at_5:.3} MRR {mrr:.3}");
+        }
         let name = self.lang.pick("比特/字节", "bits/byte");
         self.bits_per_byte.map_or(String::new(), |bits| format!("  {bits:.3} {name}"))
     }

@@ -9,9 +9,9 @@ use crate::style::{BOLD, DIM, RESET, duration, grouped};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use shuyuan_academy::stages::{finetune, pretrain};
+use shuyuan_academy::stages::{embed, finetune, pretrain};
 use shuyuan_academy::{Academy, Lang};
-use shuyuan_train::{Kind, Recipe, Rewind, Summary};
+use shuyuan_train::{Kind, Recall, Recipe, Rewind, Summary};
 use std::path::{Path, PathBuf};
 
 /// Train a model from nothing
@@ -102,11 +102,16 @@ impl Pretrain {
     }
 }
 
-/// Teach a model to answer
+/// Teach a model to answer, or to find
 ///
-/// Reads conversations (JSON lines with OpenAI's `messages`) and corrects the model in what the assistant says only.
+/// Method sft reads conversations (JSON lines with OpenAI's `messages`) and corrects the model in what the assistant says only.
+/// Method embed makes a model whose vectors find passages (embed, /v1/embeddings), of pairs of a question and a passage, or of
+/// plain documents, whose sentences and headings then become the questions. A twentieth is held out: recall says which part of
+/// its questions finds the right passage.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  shuyuan finetune --model run/model --data chats.jsonl --output tuned")]
+#[command(
+    after_help = "Example:\n  shuyuan finetune --model run/model --data chats.jsonl --output tuned\n  shuyuan finetune --method embed --model run/model --data docs --output finder"
+)]
 pub(crate) struct Finetune {
     /// The method
     #[arg(long, default_value = "sft")]
@@ -114,10 +119,10 @@ pub(crate) struct Finetune {
     /// The model's folder
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Conversations: JSON lines with `messages`
+    /// Conversations: JSON lines with `messages`. For embed: JSON lines with `query` and `passage` (and `negatives`), texts
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     data: Vec<PathBuf>,
-    /// A recipe file [default: that of the quickstart]
+    /// A recipe file [default: the method's own]
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     #[command(flatten)]
@@ -128,19 +133,34 @@ pub(crate) struct Finetune {
 enum Method {
     /// Supervised: loss on what the assistant says
     Sft,
+    /// Contrastive: a question lies closer to its passage than to others
+    Embed,
 }
 
 impl Finetune {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let Method::Sft = self.method;
         files::exist(self.data.iter().map(PathBuf::as_path))?;
         let academy = global.academy()?;
         let length = &self.length;
+        let recipe = |own: fn() -> Recipe| self.recipe.as_deref().map_or_else(|| Ok(own()), Recipe::load);
+        if let Method::Embed = self.method {
+            let options = embed::Options {
+                model: self.model.clone(),
+                data: self.data.clone(),
+                output: length.output.clone(),
+                recipe: recipe(Recipe::embed)?,
+                steps: length.steps,
+                minutes: length.minutes,
+                resume: length.resume(&academy)?,
+            };
+            let summary = shown(&academy, || embed::run(&academy, &options, &STOP))?;
+            return print(global, &summary, &length.output);
+        }
         let options = finetune::Options {
             model: self.model.clone(),
             data: self.data.clone(),
             output: length.output.clone(),
-            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::finetune()), Recipe::load)?,
+            recipe: recipe(Recipe::finetune)?,
             steps: length.steps,
             minutes: length.minutes,
             resume: length.resume(&academy)?,
@@ -157,14 +177,20 @@ fn print(global: &Global, summary: &Summary, output: &Path) -> Result<()> {
         let model = (!summary.stopped).then(|| output.join("model"));
         out::json(&json!({
             "steps": summary.steps, "tokens": summary.tokens, "seconds": summary.seconds, "loss": summary.loss,
-            "bits_per_byte": summary.bits_per_byte, "stopped": summary.stopped, "model": model,
+            "bits_per_byte": summary.bits_per_byte, "recall": summary.recall, "stopped": summary.stopped, "model": model,
         }))?;
     } else {
         let bits =
             summary.bits_per_byte.map_or(String::new(), |bits| format!(", {bits:.3} bits per byte held out"));
+        let recall = summary.recall.map_or(String::new(), |Recall { at_1, at_5, mrr, queries, passages }| {
+            let (queries, passages) = (grouped(queries as u64), grouped(passages as u64));
+            format!(
+                ", recall@1 {at_1:.3} @5 {at_5:.3} MRR {mrr:.3} of {queries} questions among {passages} passages held out"
+            )
+        });
         let (steps, tokens) = (grouped(summary.steps), grouped(summary.tokens));
         say!(
-            "{steps} steps, {tokens} tokens, {}, loss {:.3}{bits}",
+            "{steps} steps, {tokens} tokens, {}, loss {:.3}{bits}{recall}",
             duration(summary.seconds),
             summary.loss
         )?;

@@ -3,6 +3,7 @@
 //! Chunks follow the structure: a section begins one, paragraphs stay whole, tables are cut between rows only, code between
 //! definitions. Together they are the whole text, so that the text can be put together again from them.
 
+use crate::sentence::ends_sentence;
 use crate::{Block, Document, Kind};
 use std::ops::Range;
 
@@ -120,7 +121,7 @@ impl Cutter<'_> {
                 }
             }
         };
-        let lines = parts(text, |_, char| char == '\n');
+        let lines = within(text, 0..text.len(), |_, _, char| char == '\n');
         for line in lines {
             if fits(&text[line.clone()]) || matches!(block.kind, Kind::Table { .. }) {
                 add(line);
@@ -131,7 +132,7 @@ impl Cutter<'_> {
                     add(sentence);
                     continue;
                 }
-                for word in within(text, sentence, |_, char| char.is_whitespace() || !char.is_ascii()) {
+                for word in within(text, sentence, |_, _, char| char.is_whitespace() || !char.is_ascii()) {
                     // What has no end at all is cut between characters.
                     for part in short(text, word, self.size.most) {
                         add(part);
@@ -179,17 +180,13 @@ impl Cutter<'_> {
     }
 }
 
-/// `text` cut behind each character for which `ends` is true, given what follows it.
-fn parts(text: &str, ends: impl Fn(&str, char) -> bool) -> Vec<Range<usize>> {
-    within(text, 0..text.len(), ends)
-}
-
-fn within(text: &str, span: Range<usize>, ends: impl Fn(&str, char) -> bool) -> Vec<Range<usize>> {
+/// `span` cut behind each character for which `ends` is true, given what stands before and behind it.
+fn within(text: &str, span: Range<usize>, ends: impl Fn(&str, &str, char) -> bool) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut begin = span.start;
     for (at, char) in text[span.clone()].char_indices() {
         let after = span.start + at + char.len_utf8();
-        if ends(&text[after..span.end], char) {
+        if ends(&text[span.start..span.start + at], &text[after..span.end], char) {
             parts.push(begin..after);
             begin = after;
         }
@@ -198,18 +195,6 @@ fn within(text: &str, span: Range<usize>, ends: impl Fn(&str, char) -> bool) -> 
         parts.push(begin..span.end);
     }
     parts
-}
-
-/// Whether `char`, with `after` behind it, ends a sentence.
-pub(crate) fn ends_sentence(after: &str, char: char) -> bool {
-    match char {
-        // A closing quotation mark belongs to its sentence.
-        '。' | '！' | '？' | '；' | '…' => !after.starts_with(['”', '’', '」', '』', '）', ')', '…']),
-        '”' | '」' | '』' => false,
-        '.' | '!' | '?' => after.starts_with(char::is_whitespace),
-        '\n' => true,
-        _ => false,
-    }
 }
 
 /// A part in pieces of at most `most` characters.

@@ -36,6 +36,9 @@ pub enum KnowledgeError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Asked(String),
+    /// A source cannot be read.
+    #[error("{0}")]
+    Source(String),
     /// The embedding model failed.
     #[error("the embedding model: {0}")]
     Embed(String),

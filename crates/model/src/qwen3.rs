@@ -182,6 +182,13 @@ impl Qwen3ForCausalLM {
         self.config.eos_token_id = id;
     }
 
+    /// The model without its output layer, as one that embeds needs none; whether it had one of its own.
+    pub fn without_head(mut self) -> (Self, bool) {
+        let had = self.lm_head.take().is_some();
+        self.config.tie_word_embeddings = true;
+        (self, had)
+    }
+
     /// Its shape.
     pub fn config(&self) -> &Config {
         &self.config
@@ -282,6 +289,25 @@ impl Qwen3ForCausalLM {
             x = layer.add_mlp(x, self.eps(), precision);
         }
         x
+    }
+
+    /// The vectors of texts: the states of the positions `ends`, their last tokens, after the final norm, brought to length 1.
+    ///
+    /// Shapes: `ids` and `starts` (B·T), B rows of T, `ends` (N) below B·T; returns (N, C). Ids must have passed
+    /// [`Self::check`].
+    pub fn vectors(
+        &self,
+        ids: Arc<[u32]>,
+        starts: Arc<[u32]>,
+        batch: usize,
+        ends: Arc<[u32]>,
+        precision: Precision,
+    ) -> Tensor<2> {
+        let x = self.states_at(ids, starts, batch, precision, Some(ends));
+        let rms = (x.clone().square().mean_dim(1) + self.eps()).sqrt();
+        let x = x / rms * self.model.norm.weight.val().unsqueeze::<2>();
+        let length = (x.clone().square().sum_dim(1) + 1e-12).sqrt();
+        x / length
     }
 
     /// Mean cross-entropy in nats, (1). `targets` (B·T) hold `u32::MAX` where there is nothing to predict; the sum

@@ -72,6 +72,10 @@ impl StagedDir {
     pub fn publish(self) -> Result<(), StoreError> {
         for entry in std::fs::read_dir(&self.temp).map_err(StoreError::io("list", &self.temp))? {
             let path = entry.map_err(StoreError::io("list", &self.temp))?.path();
+            // A folder's files were flushed by whoever wrote them.
+            if path.is_dir() {
+                continue;
+            }
             let sync = || File::open(&path)?.sync_all();
             sync().map_err(StoreError::io("flush", &path))?;
         }
@@ -142,6 +146,11 @@ pub fn link_files(from: &Path, to: &Path) -> Result<(), StoreError> {
     for entry in std::fs::read_dir(from).map_err(StoreError::io("list", from))? {
         let entry = entry.map_err(StoreError::io("list", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            std::fs::create_dir(&target).map_err(StoreError::io("make", &target))?;
+            link_files(&source, &target)?;
+            continue;
+        }
         if std::fs::hard_link(&source, &target).is_err() {
             let copy = || File::open(std::fs::copy(&source, &target).map(|_| &target)?)?.sync_all();
             copy().map_err(StoreError::io("copy", &source))?;

@@ -129,7 +129,7 @@ impl Tokenizer {
     }
 }
 
-fn read(text: &str, path: PathBuf, config: Config) -> Result<Tokenizer> {
+pub(crate) fn read(text: &str, path: PathBuf, config: Config) -> Result<Tokenizer> {
     let parts = parts(text).map_err(|refusal| refusal.of(path))?;
     let mut parts = parts;
     parts.roles.apply(config, &parts.specials);

@@ -11,7 +11,8 @@ use crate::added::Special;
 use crate::byte_chars::ByteChars;
 use crate::chat::CHAT_TEMPLATE;
 use crate::error::{Error, Result};
-use crate::hub_load::TOKENIZER_FILE;
+use crate::hub_load::{TOKENIZER_FILE, read};
+use crate::roles::Config;
 use crate::split::SPLIT_PATTERN;
 use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Tokenizer};
 
@@ -87,7 +88,7 @@ impl Tokenizer {
             added_tokens: self.specials().iter().map(|s| added(s, true)).collect(),
             normalizer: if rules.nfc { json!({"type": "NFC"}) } else { Value::Null },
             pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [split, &byte_level]}),
-            post_processor: byte_level.clone(),
+            post_processor: self.post_processor(&byte_level),
             decoder: byte_level,
             model: Model {
                 r#type: "BPE",
@@ -104,6 +105,39 @@ impl Tokenizer {
             },
         };
         pretty(&file)
+    }
+
+    /// The same tokenizer, whose texts end with the special token `text` from now on: what models that embed by their last
+    /// token are trained with. Saved, other libraries add it, too.
+    ///
+    /// Errors: no such special token.
+    pub fn ending_with(&self, text: &str) -> Result<Self> {
+        let wrong = |reason: String| Error::Corrupt { path: TOKENIZER_FILE.into(), reason };
+        let id = self.special(text).ok_or_else(|| wrong(format!("it has no special token {text}")))?;
+        if self.suffix().last() == Some(&id) {
+            return Ok(self.clone());
+        }
+        let json = |error: serde_json::Error| wrong(error.to_string());
+        let mut file: Value = serde_json::from_str(&self.to_json()).map_err(json)?;
+        let step = template(&[], &[(text, id)]);
+        file["post_processor"] = match file["post_processor"].take() {
+            Value::Null => step,
+            before => json!({"type": "Sequence", "processors": [before, step]}),
+        };
+        let config: Config = serde_json::from_str(&self.config_json()).map_err(json)?;
+        // What is before and after a text is in the file; "no end-of-text" would take the new one away again.
+        let config = config.without_ends();
+        read(&file.to_string(), TOKENIZER_FILE.into(), config)
+    }
+
+    /// The step that adds what is before and after a text, if anything is.
+    fn post_processor(&self, byte_level: &Value) -> Value {
+        if self.prefix().is_empty() && self.suffix().is_empty() {
+            return byte_level.clone();
+        }
+        let named = |id: &u32| self.specials().iter().find(|s| s.id == *id).map(|s| (s.text.as_str(), s.id));
+        let ends = [self.prefix(), self.suffix()].map(|ids| ids.iter().filter_map(named).collect::<Vec<_>>());
+        json!({"type": "Sequence", "processors": [byte_level, template(&ends[0], &ends[1])]})
     }
 
     /// The text of `tokenizer_config.json`.
@@ -153,6 +187,28 @@ impl Tokenizer {
             "unk_token": null,
         }))
     }
+}
+
+/// A post-processor that puts special tokens before and after each text.
+fn template(before: &[(&str, u32)], after: &[(&str, u32)]) -> Value {
+    let special =
+        |kind: u32| move |(text, _): &(&str, u32)| json!({"SpecialToken": {"id": text, "type_id": kind}});
+    let one = |name: &str, kind: u32| -> Vec<Value> {
+        let text = json!({"Sequence": {"id": name, "type_id": kind}});
+        before.iter().map(special(kind)).chain([text]).chain(after.iter().map(special(kind))).collect()
+    };
+    let known: serde_json::Map<String, Value> = before
+        .iter()
+        .chain(after)
+        .map(|(text, id)| (text.to_string(), json!({"id": text, "ids": [id], "tokens": [text]})))
+        .collect();
+    let two = [one("A", 0), one("B", 1)].concat();
+    json!({
+        "type": "TemplateProcessing",
+        "single": one("A", 0),
+        "pair": two,
+        "special_tokens": known,
+    })
 }
 
 fn added(special: &Special, with_id: bool) -> Value {

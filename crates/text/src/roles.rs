@@ -97,6 +97,11 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// The same, without a say in whether the text's beginning and end are marked.
+    pub(crate) fn without_ends(self) -> Self {
+        Self { add_bos_token: None, add_eos_token: None, ..self }
+    }
 }
 
 impl Roles {

@@ -244,3 +244,28 @@ fn very_long_words_are_encoded() {
         }
     }
 }
+
+#[test]
+fn a_text_can_be_made_to_end_with_a_special_token() {
+    for kind in ["qwen2", "qwen3", "llama3", "smollm", "gpt2", "llama2", "gemma"] {
+        let before = load(kind);
+        let end = before.specials().iter().find(|s| s.control).expect("one").clone();
+        let after = before.ending_with(&end.text).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let dir = tempfile::tempdir().expect("a folder");
+        after.save(dir.path()).expect("written");
+        for tokenizer in [&after, &Tokenizer::load(dir.path()).unwrap_or_else(|e| panic!("{kind}: {e}"))] {
+            assert_eq!(tokenizer.suffix(), [before.suffix(), &[end.id]].concat(), "{kind}");
+            assert_eq!(tokenizer.prefix(), before.prefix(), "{kind}");
+            assert_eq!(tokenizer.roles().eos, before.roles().eos, "{kind}");
+            assert_eq!(tokenizer.roles().chat_template, before.roles().chat_template, "{kind}");
+            assert_eq!(tokenizer.encode("two words, 两个词"), before.encode("two words, 两个词"), "{kind}");
+            // Once is enough.
+            assert_eq!(
+                tokenizer.ending_with(&end.text).expect("again").suffix(),
+                tokenizer.suffix(),
+                "{kind}"
+            );
+        }
+        assert!(before.ending_with("<|no such token|>").is_err());
+    }
+}

@@ -21,6 +21,9 @@ pub(crate) struct State {
     /// Of held-out text, where this step looked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_bits_per_byte: Option<f64>,
+    /// The mean reciprocal rank of held-out passages, where this step looked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) validation_mrr: Option<f64>,
     /// Where batches begin that are not taught: they went wrong before the run was rewound.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) skip: Vec<Cursor>,
@@ -51,9 +54,15 @@ impl State {
             cursor,
             finished: false,
             validation_bits_per_byte: None,
+            validation_mrr: None,
             skip: Vec::new(),
             checksums: BTreeMap::new(),
         }
+    }
+
+    /// What held-out data said where this step looked: bits per byte, or what the mean reciprocal rank lacks. Less is better.
+    pub(crate) fn error(&self) -> Option<f64> {
+        self.validation_bits_per_byte.or(self.validation_mrr.map(|mrr| 1.0 - mrr))
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {
@@ -64,6 +73,7 @@ impl State {
 /// Writes model, tokenizer, optimizer and state into `dir` so that they appear at once: a model folder like any other.
 pub(crate) fn save(
     dir: &Path,
+    recipe: &Recipe,
     model: &Qwen3ForCausalLM,
     tokenizer: &Tokenizer,
     optimizer: &Optimizer,
@@ -71,6 +81,9 @@ pub(crate) fn save(
 ) -> Result<(), TrainError> {
     let staged = StagedDir::new(dir)?;
     shuyuan_model::save(model, staged.path())?;
+    if let Some(embed) = &recipe.embed {
+        embed.sentence().save(staged.path(), model.config().hidden_size)?;
+    }
     staged.write(TOKENIZER_FILE, tokenizer.to_json().as_bytes())?;
     staged.write(CONFIG_FILE, tokenizer.config_json().as_bytes())?;
     optimizer.save(&staged.path().join(OPTIMIZER))?;

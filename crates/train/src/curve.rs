@@ -50,7 +50,7 @@ pub(crate) fn svg(metrics: &[Metric]) -> String {
     );
     let _ = writeln!(
         out,
-        "<text x=\"{LEFT}\" y=\"{}\">loss (nats per token) over {tokens} tokens; dashed: floor</text>\n</svg>",
+        "<text x=\"{LEFT}\" y=\"{}\">loss (nats) over {tokens} tokens; dashed: floor</text>\n</svg>",
         HEIGHT - 10.0
     );
     out

@@ -1,6 +1,6 @@
-//! Where batches come from: text or conversations, both with a place to resume from.
+//! Where batches come from: text, conversations or pairs, each with a place to resume from.
 
-use shuyuan_corpus::{Batch, Batches, ChatBatches, Cursor};
+use shuyuan_corpus::{Batch, Batches, ChatBatches, Cursor, PairBatches};
 
 /// An endless, resumable stream of batches.
 pub trait Data: Send {
@@ -50,3 +50,4 @@ macro_rules! data {
 
 data!(Batches);
 data!(ChatBatches);
+data!(PairBatches);

@@ -81,9 +81,9 @@ pub(crate) fn keep_best(run: &Path) -> Result<(), TrainError> {
     Ok(link_dir(&checkpoint::dir(run), &best(run))?)
 }
 
-/// What the best checkpoint needs for a byte of held-out text.
-pub(crate) fn best_bits_per_byte(run: &Path) -> Option<f64> {
-    checkpoint::state(&best(run)).ok()??.validation_bits_per_byte
+/// How far from perfect the best checkpoint was.
+pub(crate) fn best_error(run: &Path) -> Option<f64> {
+    checkpoint::state(&best(run)).ok()??.error()
 }
 
 /// Which checkpoints there are, and what to type to go on from them.

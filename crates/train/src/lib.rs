@@ -5,6 +5,7 @@
 
 mod bench;
 mod checkpoint;
+mod contrastive;
 mod curve;
 mod data;
 mod diagnosis;
@@ -23,15 +24,16 @@ mod trouble;
 mod validation;
 
 pub use bench::{Bench, Timing};
+pub use contrastive::contrastive;
 pub use data::Data;
 pub use diagnosis::{Finding, Rule, diagnose};
 pub use error::TrainError;
 pub use kept::{Rewind, Rewound, rewind};
 pub use optimizer::Optimizer;
 pub use plan::Plan;
-pub use recipe::{Kind, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe};
+pub use recipe::{EmbedRecipe, Kind, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe};
 pub use record::{Metric, read_metrics};
 pub use rehearsal::{REHEARSED, rehearse};
 pub use trainer::{Job, Observer, Summary, run};
 pub use trouble::{Row, Trouble, TroubleKind, read_all as read_trouble};
-pub use validation::{Validation, bits_per_byte};
+pub use validation::{Recall, Validation, bits_per_byte, recall};

@@ -36,7 +36,10 @@ impl Plan {
         // the weights' gradients.
         let passing = 2 * c + half(3 * i + 2 * c);
         // Alive at once in the loss, on top of what is kept: the norm, its gradient, packed gradients of logits.
-        let loss = n * 3 * c + half((1 << 24).min(n * v)) + v * c;
+        // A model that embeds has no logits.
+        let embeds = recipe.embed.is_some();
+        let loss = n * 3 * c + if embeds { 0 } else { half((1 << 24).min(n * v)) + v * c };
+        let logits = if embeds { 6.0 * (v * c) as f64 } else { 0.0 };
         // What the allocator holds beside them grows with them, by .45 in all shapes tried (2026-11-27: 2m, 8m, 26m, both
         // optimizers: within 9 % of what was found).
         let activations = n * config.num_hidden_layers * kept * 29 / 20 + (n * passing).max(loss);
@@ -51,7 +54,7 @@ impl Plan {
         Self {
             params,
             memory_mib: (numbers * 4) as u64 / (1 << 20) + 95,
-            flops_per_step: config.flops_per_token(train.tokens) * (n * train.accumulation) as f64,
+            flops_per_step: (config.flops_per_token(train.tokens) - logits) * (n * train.accumulation) as f64,
             tokens_per_step: n * train.accumulation,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::TrainError;
 use serde::{Deserialize, Serialize};
-use shuyuan_model::Config;
+use shuyuan_model::{Config, Pooling, SentenceConfig};
 use shuyuan_tensor::Precision;
 use std::path::Path;
 
@@ -22,6 +22,9 @@ pub struct Recipe {
     /// How steps are taken.
     #[serde(default)]
     pub optimizer: OptimizerRecipe,
+    /// What an embedder learns from; none for models that write.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub embed: Option<EmbedRecipe>,
 }
 
 /// What a run is for.
@@ -34,6 +37,8 @@ pub enum Kind {
     Finetune,
     /// A model that learns a few lines about its user.
     Teach,
+    /// A model that learns which texts belong together.
+    Embed,
 }
 
 impl Kind {
@@ -43,6 +48,7 @@ impl Kind {
             Self::Pretrain => "pretrain",
             Self::Finetune => "finetune",
             Self::Teach => "teach",
+            Self::Embed => "embed",
         }
     }
 }
@@ -135,6 +141,34 @@ impl Default for TrainRecipe {
     }
 }
 
+/// How a model learns which texts belong together. TOML's table `[embed]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbedRecipe {
+    /// Cosines are divided by it before they compete.
+    pub temperature: f64,
+    /// The longest question that is read whole, in tokens.
+    pub query_tokens: usize,
+    /// The longest passage that is read whole, in tokens.
+    pub passage_tokens: usize,
+    /// How often a sentence that was made the question of a passage stays in it: 0 to 1.
+    pub keep: f64,
+}
+
+impl Default for EmbedRecipe {
+    fn default() -> Self {
+        Self { temperature: 0.05, query_tokens: 64, passage_tokens: 256, keep: 0.1 }
+    }
+}
+
+impl EmbedRecipe {
+    /// How the model makes vectors: by the last token, of texts as long as it was taught with.
+    pub fn sentence(&self) -> SentenceConfig {
+        let max_seq_length = Some(self.query_tokens.max(self.passage_tokens));
+        SentenceConfig { pooling: Pooling::Last, normalize: true, max_seq_length }
+    }
+}
+
 /// Which rule turns gradients of matrices into steps. Everything else is taught by AdamW.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -207,6 +241,11 @@ impl Recipe {
         Self::shipped(include_str!("../../../recipes/quickstart-finetune.toml"))
     }
 
+    /// The recipe for embedders that ships with the program.
+    pub fn embed() -> Self {
+        Self::shipped(include_str!("../../../recipes/embed.toml"))
+    }
+
     /// The recipe of the quickstart's pretraining.
     pub fn quickstart() -> Self {
         Self::shipped(include_str!("../../../recipes/quickstart.toml"))
@@ -262,6 +301,18 @@ impl Recipe {
                 return Err(format!("optimizer.{name} must be 0 to {most}, found {value}"));
             }
         }
+        if let Some(embed) = &self.embed {
+            for (name, value, least, most) in [
+                ("temperature", embed.temperature, 1e-3, 10.0),
+                ("keep", embed.keep, 0.0, 1.0),
+                ("query_tokens", embed.query_tokens as f64, 16.0, train.tokens as f64),
+                ("passage_tokens", embed.passage_tokens as f64, 16.0, train.tokens as f64),
+            ] {
+                if !(least..=most).contains(&value) {
+                    return Err(format!("embed.{name} must be {least} to {most}, found {value}"));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -305,6 +356,7 @@ mod tests {
         assert!(found >= 3);
         Recipe::quickstart();
         Recipe::finetune();
+        assert!(Recipe::embed().embed.is_some());
         Recipe::small();
     }
 

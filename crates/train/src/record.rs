@@ -1,6 +1,6 @@
 //! What a run leaves behind for people: one line of numbers for each step.
 
-use crate::TrainError;
+use crate::{Recall, TrainError};
 use serde::{Deserialize, Serialize};
 use shuyuan_store::StoreError;
 use std::fs::File;
@@ -16,7 +16,7 @@ pub struct Metric {
     pub tokens: u64,
     /// Seconds of training so far.
     pub seconds: f64,
-    /// Nats per token.
+    /// Nats per token; for an embedder per question.
     pub loss: f64,
     /// Learning rate of the matrices.
     pub lr: f64,
@@ -30,6 +30,9 @@ pub struct Metric {
     /// Of held-out text, where this step looked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub validation_bits_per_byte: Option<f64>,
+    /// How well held-out questions find their passages, where this step looked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub validation_recall: Option<Recall>,
     /// Whether the loss jumped far above what was usual.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub spike: bool,

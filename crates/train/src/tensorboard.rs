@@ -42,12 +42,16 @@ impl EventFile {
                 none.insert((file, path))
             }
         };
+        let recall = metric.validation_recall;
         let values = [
             ("loss", Some(metric.loss)),
             ("lr", Some(metric.lr)),
             ("grad_norm", Some(metric.grad_norm)),
             ("tokens_per_s", Some(metric.tokens_per_s)),
             ("validation/bits_per_byte", metric.validation_bits_per_byte),
+            ("validation/recall_at_1", recall.map(|recall| recall.at_1)),
+            ("validation/recall_at_5", recall.map(|recall| recall.at_5)),
+            ("validation/mrr", recall.map(|recall| recall.mrr)),
         ];
         let mut summary = Vec::new();
         for (tag, value) in values {

@@ -1,11 +1,15 @@
 //! The loop: batch, loss, gradients, step; and everything around it that keeps work from being lost.
 
 use crate::checkpoint::{self, State};
+use crate::contrastive::vectors;
 use crate::grads::Grads;
 use crate::record::Recorder;
 use crate::tensorboard::EventFile;
 use crate::trouble::{self, Spikes, Trouble, TroubleKind};
-use crate::{Data, Metric, Optimizer, Recipe, TrainError, Validation, bits_per_byte, curve, kept, schedule};
+use crate::validation::look;
+use crate::{
+    Data, Metric, Optimizer, Recall, Recipe, TrainError, Validation, contrastive, curve, kept, schedule,
+};
 use burn::module::Module;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
@@ -42,7 +46,7 @@ pub struct Job<'a> {
     pub tokenizer: &'a Tokenizer,
     /// On what.
     pub data: Box<dyn Data>,
-    /// Held-out text, if any.
+    /// Held-out text or pairs, if any.
     pub validation: Option<Validation>,
     /// What no model can pass, in nats per token, if known.
     pub floor: Option<f64>,
@@ -69,6 +73,8 @@ pub struct Summary {
     pub loss: f64,
     /// Of held-out text, at the end.
     pub bits_per_byte: Option<f64>,
+    /// How held-out questions find their passages, at the end.
+    pub recall: Option<Recall>,
     /// Whether it was stopped before its end.
     pub stopped: bool,
 }
@@ -76,7 +82,7 @@ pub struct Summary {
 /// Runs a job to its end, or until it is stopped.
 ///
 /// The folder then holds recipe.json, metrics.jsonl, TensorBoard's events, loss.svg, checkpoint/ (the newest),
-/// checkpoints/ (the last few), best/ (by held-out text), and trouble/ where something went wrong. With `steps` the
+/// checkpoints/ (the last few), best/ (by held-out data), and trouble/ where something went wrong. With `steps` the
 /// result depends on recipe, data and thread count alone; with `minutes` the schedule follows the clock.
 ///
 /// # Errors
@@ -102,7 +108,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         (model, optimizer) = (loaded, memory);
         data.resume(saved.cursor)?;
         state = saved;
-        best = kept::best_bits_per_byte(output).unwrap_or(best);
+        best = kept::best_error(output).unwrap_or(best);
     }
     let json =
         serde_json::to_vec_pretty(recipe).unwrap_or_else(|error| unreachable!("a recipe is JSON: {error}"));
@@ -154,8 +160,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         }
         model = rayon::scope(|_| optimizer.step(model, &grads, grad_norm, step, factor));
 
-        let fed: usize =
-            batches.iter().map(|batch| batch.targets.iter().filter(|t| **t != Batch::IGNORE).count()).sum();
+        let fed: usize = batches.iter().map(Batch::taught).sum();
         let seconds = started.elapsed().as_secs_f64();
         state.step = step;
         state.tokens += fed as u64;
@@ -172,16 +177,18 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             tokens_per_s: fed as f64 / seconds,
             floor,
             validation_bits_per_byte: None,
+            validation_recall: None,
             spike: spike.is_some(),
         };
         let every = recipe.train.validate_every;
         if let Some(validation) = &validation
             && (state.finished || (every > 0 && step.is_multiple_of(every)))
         {
-            metric.validation_bits_per_byte =
-                Some(rayon::scope(|_| bits_per_byte(&model.valid(), validation, recipe.precision()))?);
+            (metric.validation_bits_per_byte, metric.validation_recall) =
+                rayon::scope(|_| look(&model.valid(), validation, recipe.precision()))?;
         }
         state.validation_bits_per_byte = metric.validation_bits_per_byte;
+        state.validation_mrr = metric.validation_recall.map(|recall| recall.mrr);
         recorder.write(&metric)?;
         events.write(&metric)?;
         observer.step(&metric, self::progress(recipe, &state));
@@ -189,26 +196,26 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             last_moment = state.seconds;
             observer.moment(&model.valid(), &metric);
         }
-        let improved = metric.validation_bits_per_byte.filter(|bits| *bits < best);
+        let improved = state.error().filter(|error| *error < best);
         metrics.push(metric);
         let due = state.finished || step - saved.0 >= recipe.train.checkpoint_every.max(1);
         if due {
-            checkpoint::save(&dir, &model, tokenizer, &optimizer, &state)?;
+            checkpoint::save(&dir, recipe, &model, tokenizer, &optimizer, &state)?;
             kept::keep(output, step, recipe.train.keep_checkpoints)?;
             saved = (step, state.finished);
         }
-        if let Some(bits) = improved {
-            best = bits;
+        if let Some(error) = improved {
+            best = error;
             if due {
                 kept::keep_best(output)?;
             } else {
-                checkpoint::save(&kept::best(output), &model, tokenizer, &optimizer, &state)?;
+                checkpoint::save(&kept::best(output), recipe, &model, tokenizer, &optimizer, &state)?;
             }
         }
     }
     there()?;
     if (state.step, state.finished) != saved {
-        checkpoint::save(&dir, &model, tokenizer, &optimizer, &state)?;
+        checkpoint::save(&dir, recipe, &model, tokenizer, &optimizer, &state)?;
         kept::keep(output, state.step, recipe.train.keep_checkpoints)?;
     }
     write_atomic(&output.join("loss.svg"), curve::svg(&metrics).as_bytes())?;
@@ -225,6 +232,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         seconds: state.seconds,
         loss: tail.iter().map(|metric| metric.loss).sum::<f64>() / tail.len().max(1) as f64,
         bits_per_byte: metrics.iter().rev().find_map(|metric| metric.validation_bits_per_byte),
+        recall: metrics.iter().rev().find_map(|metric| metric.validation_recall),
         stopped: !state.finished,
     })
 }
@@ -280,21 +288,28 @@ pub(crate) fn teach(
     batches: &[Batch],
     grads: &mut Grads,
 ) -> Result<f64, TrainError> {
-    let count: usize =
-        batches.iter().flat_map(|batch| &batch.targets).filter(|t| **t != Batch::IGNORE).count();
+    let count: usize = batches.iter().map(Batch::taught).sum();
     let mut total = 0.0;
     grads.clear();
     for batch in batches {
         model.check(&batch.inputs, batch.tokens)?;
         let arc = |ids: &[u32]| -> Arc<[u32]> { ids.into() };
-        let loss = model.loss(
-            arc(&batch.inputs),
-            arc(&batch.starts),
-            arc(&batch.targets),
-            batch.batch,
-            count.max(1) as f32,
-            recipe.precision(),
-        );
+        let loss = match &batch.pairs {
+            None => model.loss(
+                arc(&batch.inputs),
+                arc(&batch.starts),
+                arc(&batch.targets),
+                batch.batch,
+                count.max(1) as f32,
+                recipe.precision(),
+            ),
+            // Pairs compete within a micro-batch alone.
+            Some(pairs) => {
+                let [queries, passages] = vectors(model, batch, pairs, recipe.precision());
+                let temperature = recipe.embed.clone().unwrap_or_default().temperature as f32;
+                contrastive(queries, passages, pairs, temperature) / batches.len() as f32
+            }
+        };
         total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
         grads.add(model, loss.backward())?;
     }

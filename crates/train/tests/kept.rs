@@ -72,7 +72,7 @@ fn batch(at: u64, strange: Option<TokenId>) -> Batch {
         inputs[3] = token;
         targets.fill(token);
     }
-    Batch { batch: 2, tokens: 16, inputs, targets, starts: vec![0; 32] }
+    Batch { batch: 2, tokens: 16, inputs, targets, starts: vec![0; 32], pairs: None }
 }
 
 impl Data for Lesson {

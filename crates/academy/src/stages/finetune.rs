@@ -7,6 +7,7 @@ use super::watch::Watch;
 use crate::{Academy, Level};
 use anyhow::{Context, Result};
 use shuyuan_corpus::{BatchConfig, ChatBatches, Conversation, Conversations};
+use shuyuan_model::Config;
 use shuyuan_text::{IM_END, Tokenizer};
 use shuyuan_train::{Job, Kind, ModelRecipe, Plan, Recipe, Summary, Validation};
 use std::path::PathBuf;
@@ -78,24 +79,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let mut recipe = options.recipe.clone();
     recipe.kind = Some(options.kind);
     let config = model.config();
-    recipe.model = ModelRecipe {
-        hidden_size: config.hidden_size,
-        intermediate_size: config.intermediate_size,
-        num_hidden_layers: config.num_hidden_layers,
-        num_attention_heads: config.num_attention_heads,
-        num_key_value_heads: config.num_key_value_heads,
-        head_dim: config.head_dim,
-        max_position_embeddings: config.max_position_embeddings,
-        rope_theta: config.rope_theta,
-        tie_word_embeddings: config.tie_word_embeddings,
-    };
-    if recipe.train.tokens > config.max_position_embeddings {
-        recipe.train.tokens = config.max_position_embeddings;
-        let text = academy
-            .lang
-            .pick("每行的词元数按模型的上下文缩短。", "Rows are shortened to the model's context.");
-        academy.events.message(Level::Info, text);
-    }
+    fit(academy, &mut recipe, config);
     with_length(&mut recipe, options.steps, options.minutes)?;
     let plan = Plan::new(&recipe, config);
     plan.check(&recipe)?;
@@ -132,11 +116,33 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         stop,
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
-    finish(academy, &summary, &tokenizer, &options.output)?;
+    finish(academy, &summary, &tokenizer, None, &options.output)?;
     if !summary.stopped {
         clock.done();
     }
     Ok(summary)
+}
+
+/// Gives a recipe the model's shape, and rows that fit its context.
+pub(super) fn fit(academy: &Academy, recipe: &mut Recipe, config: &Config) {
+    recipe.model = ModelRecipe {
+        hidden_size: config.hidden_size,
+        intermediate_size: config.intermediate_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        num_key_value_heads: config.num_key_value_heads,
+        head_dim: config.head_dim,
+        max_position_embeddings: config.max_position_embeddings,
+        rope_theta: config.rope_theta,
+        tie_word_embeddings: config.tie_word_embeddings,
+    };
+    if recipe.train.tokens > config.max_position_embeddings {
+        recipe.train.tokens = config.max_position_embeddings;
+        let text = academy
+            .lang
+            .pick("每行的词元数按模型的上下文缩短。", "Rows are shortened to the model's context.");
+        academy.events.message(Level::Info, text);
+    }
 }
 
 /// (held out, taught): few conversations are all taught.

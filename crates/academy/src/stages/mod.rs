@@ -1,9 +1,11 @@
 //! The stages, from school to work. Each is one function: options in, events on the way, a result out.
 
 pub mod corpus;
+pub mod embed;
 pub mod eval;
 pub mod finetune;
 pub mod get;
+pub mod knowledge;
 pub mod pretrain;
 pub mod quickstart;
 pub mod race;

@@ -6,7 +6,7 @@ use super::watch::Watch;
 use crate::{Academy, Lang, Level};
 use anyhow::{Context, Result, bail};
 use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
-use shuyuan_model::{Config, Qwen3ForCausalLM};
+use shuyuan_model::{Config, Qwen3ForCausalLM, SentenceConfig};
 use shuyuan_store::StagedDir;
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
 use shuyuan_train::{Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, rehearse};
@@ -108,7 +108,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         stop,
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
-    finish(academy, &summary, &tokenizer, &options.output)?;
+    finish(academy, &summary, &tokenizer, None, &options.output)?;
     if !summary.stopped {
         clock.done();
     }
@@ -180,7 +180,13 @@ pub(super) fn tell_plan(
 }
 
 /// Publishes the model of a run that reached its end, or says how to go on.
-pub(super) fn finish(academy: &Academy, summary: &Summary, tokenizer: &Tokenizer, run: &Path) -> Result<()> {
+pub(super) fn finish(
+    academy: &Academy,
+    summary: &Summary,
+    tokenizer: &Tokenizer,
+    sentence: Option<SentenceConfig>,
+    run: &Path,
+) -> Result<()> {
     if summary.stopped {
         let text = match academy.lang {
             crate::Lang::Zh => format!(
@@ -195,13 +201,21 @@ pub(super) fn finish(academy: &Academy, summary: &Summary, tokenizer: &Tokenizer
         academy.events.message(Level::Warn, text);
         return Ok(());
     }
-    publish(summary, tokenizer, &run.join("model"))
+    publish(summary, tokenizer, sentence, &run.join("model"))
 }
 
-/// Writes a model folder that appears at once.
-pub(super) fn publish(summary: &Summary, tokenizer: &Tokenizer, dir: &Path) -> Result<()> {
+/// Writes a model folder that appears at once; `sentence` says how it makes vectors, if it does.
+pub(super) fn publish(
+    summary: &Summary,
+    tokenizer: &Tokenizer,
+    sentence: Option<SentenceConfig>,
+    dir: &Path,
+) -> Result<()> {
     let staged = StagedDir::new(dir)?;
     shuyuan_model::save(&summary.model, staged.path())?;
+    if let Some(sentence) = sentence {
+        sentence.save(staged.path(), summary.model.config().hidden_size)?;
+    }
     tokenizer.save(staged.path())?;
     Ok(staged.publish()?)
 }

@@ -6,7 +6,7 @@ use crate::{Academy, Event, Lang, Level, LiveModel};
 use serde::Serialize;
 use shuyuan_model::{Decoder, Qwen3ForCausalLM};
 use shuyuan_text::Tokenizer;
-use shuyuan_train::{Kind, Metric, Observer, Trouble};
+use shuyuan_train::{Kind, Metric, Observer, Recall, Trouble};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use std::time::Instant;
 /// Turns what the trainer reports into events, and keeps the samples in the run's folder.
 pub(crate) struct Watch<'a> {
     academy: &'a Academy,
+    kind: Kind,
     run: &'static str,
     name: String,
     tokenizer: Arc<Tokenizer>,
@@ -42,6 +43,7 @@ impl<'a> Watch<'a> {
     ) -> Self {
         Self {
             academy,
+            kind,
             run: kind.name(),
             name: name_of(output),
             tokenizer,
@@ -68,7 +70,7 @@ struct Sample<'a> {
 impl Observer for Watch<'_> {
     fn step(&mut self, metric: &Metric, progress: f64) {
         // Ten a second are plenty for the eye; the file has them all.
-        let looked = metric.validation_bits_per_byte.is_some();
+        let looked = metric.validation_bits_per_byte.is_some() || metric.validation_recall.is_some();
         let rare = metric.step == 1 || progress >= 1.0 || metric.spike || looked;
         if !rare && self.told.elapsed().as_secs_f64() < 0.1 {
             return;
@@ -95,6 +97,9 @@ impl Observer for Watch<'_> {
         if let Some(bits_per_byte) = metric.validation_bits_per_byte {
             events.send(Event::Validation { run: self.run.into(), step: metric.step, bits_per_byte });
         }
+        if let Some(Recall { at_1, at_5, mrr, passages, .. }) = metric.validation_recall {
+            events.send(Event::Recall { run: self.run.into(), step: metric.step, at_1, at_5, mrr, passages });
+        }
         let total = (metric.tokens as f64 / progress.max(1e-6)) as u64;
         events.send(Event::Progress {
             stage: self.run.into(),
@@ -111,6 +116,9 @@ impl Observer for Watch<'_> {
     }
 
     fn moment(&mut self, model: &Qwen3ForCausalLM, metric: &Metric) {
+        if self.kind == Kind::Embed {
+            return; // It does not write.
+        }
         let live = LiveModel::new(self.name.clone(), Decoder::of(model), self.tokenizer.clone());
         self.academy.set_live(live.clone());
         let mine = self.academy.my_prompt().map(Prompt::Ask);

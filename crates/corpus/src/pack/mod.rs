@@ -225,6 +225,7 @@ impl<D: Documents> Packer<D> {
             inputs: vec![0; batch * tokens],
             targets: vec![Batch::IGNORE; batch * tokens],
             starts: (0..batch).flat_map(|_| 0..tokens as u32).collect(),
+            pairs: None,
         };
         let mut ids = Vec::with_capacity(tokens + 1);
         for b in 0..batch {

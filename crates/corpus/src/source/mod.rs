@@ -10,6 +10,6 @@ mod record;
 mod texts;
 
 pub(crate) use files::{InputFile, discover};
-pub(crate) use reader::{Part, Reader};
-pub(crate) use record::parse;
+pub(crate) use reader::{Part, Reader, Record};
+pub(crate) use record::{Kind, parse};
 pub use texts::{TextIter, texts};

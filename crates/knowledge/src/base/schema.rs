@@ -148,3 +148,31 @@ pub(crate) fn chosen_embedder(connection: &Connection) -> Result<Option<i64>> {
 pub(crate) fn choose_embedder(connection: &Connection, id: i64) -> Result<()> {
     set_meta(connection, "embedder", Some(id))
 }
+
+impl super::Base {
+    /// A setting that was kept with the base.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn setting(&self, name: &str) -> Result<Option<String>> {
+        self.read(|connection, _| {
+            let read = "SELECT value FROM meta WHERE key = ?1";
+            Ok(connection
+                .prepare_cached(read)?
+                .query_row([format!("setting {name}")], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Keeps a setting with the base.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn set_setting(&self, name: &str, value: &str) -> Result<()> {
+        self.change(|connection| {
+            connection
+                .execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", (format!("setting {name}"), value))?;
+            Ok(())
+        })
+    }
+}

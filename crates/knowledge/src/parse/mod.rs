@@ -1,6 +1,37 @@
-//! Bytes of any format to documents.
+//! Bytes of any format to documents. Knows nothing of chunks, indexes or sources.
+//!
+//! The way of one file: `format` says what it is, by its first bytes, then by its ending; the reader of that format fills
+//! a `draft`, which sees to it that blocks cover the text. It all runs in a thread of its own under a `budget`, a PDF in
+//! one more, so that a hostile file costs no more than its limits.
+
+mod archive;
+mod budget;
+mod cfb;
+mod code;
+mod csv;
+mod date;
+mod draft;
+mod encoding;
+mod epub;
+mod format;
+mod html;
+mod isolate;
+mod json;
+mod mail;
+mod markdown;
+mod markup;
+mod office;
+mod package;
+mod pdf;
+mod table;
+mod text;
+mod xml;
 
 use crate::Document;
+use budget::Budget;
+use format::Format;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 /// What bounds the work on one file.
 #[derive(Clone, Copy, Debug)]
@@ -45,18 +76,84 @@ pub struct Parsed {
 }
 
 /// Reads one file. `name` is its path or address; its ending helps to tell the format, its bytes decide.
-pub fn parse(_name: &str, bytes: &[u8], _limits: &Limits) -> Parsed {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let mut blocks = Vec::new();
-    let mut at = 0;
-    for part in text.split_inclusive("\n\n") {
-        if !part.trim().is_empty() {
-            blocks.push(crate::Block { kind: crate::Kind::Text, span: at..at + part.len() });
-        }
-        at += part.len();
+///
+/// Never panics, and returns soon after `limits.seconds` at the latest: what is not read is in [`Parsed::unread`].
+pub fn parse(name: &str, bytes: &[u8], limits: &Limits) -> Parsed {
+    if bytes.len() as u64 > limits.file {
+        let (len, limit) = (bytes.len(), limits.file);
+        let reason = format!(
+            "{name} has {len} bytes, more than the {limit} that a file may have; split it, or raise the limit"
+        );
+        return Parsed { documents: Vec::new(), unread: vec![Unread { inner: String::new(), reason }] };
     }
-    Parsed {
-        documents: vec![Document { format: "txt", text, blocks, ..Document::default() }],
-        unread: Vec::new(),
+    let budget = Budget::new(limits);
+    let part =
+        Part { name: name.to_owned(), inner: String::new(), bytes: Arc::new(bytes.to_vec()), depth: 0 };
+    let (items, ended) = isolate::collect(&budget.clone(), move |out| read(part, &budget, out));
+    let mut parsed = Parsed::default();
+    for item in items {
+        match item {
+            Ok(document) => parsed.documents.push(document),
+            Err(unread) => parsed.unread.push(unread),
+        }
+    }
+    if let Err(reason) = ended {
+        parsed.unread.push(Unread { inner: String::new(), reason: format!("{name} {reason}") });
+    }
+    parsed
+}
+
+/// What a reader reports: a document, or what it could not read.
+type Item = Result<Document, Unread>;
+
+/// A file, or one within an archive or a mail.
+struct Part {
+    /// Its own name: the ending counts.
+    name: String,
+    /// Where it lies in the outermost file; empty for that file itself.
+    inner: String,
+    bytes: Arc<Vec<u8>>,
+    /// How many archives it lies in.
+    depth: usize,
+}
+
+/// Reads `part` and whatever lies in it.
+fn read(part: Part, budget: &Budget, out: &Sender<Item>) {
+    let Part { name, inner, bytes, depth } = part;
+    let read = format::detect(&name, &bytes).and_then(|format| {
+        budget.check()?;
+        isolate::caught(&name, || match format {
+            Format::Pdf => pdf::isolated(&name, &bytes, budget).map(Some),
+            Format::Docx => office::docx(&bytes, budget).map(Some),
+            Format::Pptx => office::pptx(&bytes, budget).map(Some),
+            Format::Xlsx => office::xlsx(&bytes, budget).map(Some),
+            Format::Xls => office::xls(&bytes, budget).map(Some),
+            Format::Ods => office::ods(&bytes, budget).map(Some),
+            Format::Odt => office::odt(&bytes, budget).map(Some),
+            Format::Epub => epub::read(&bytes, budget).map(Some),
+            Format::Mail => mail::read(&inner, &bytes, depth, budget, out).map(|()| None),
+            Format::Zip => archive::read(&inner, &bytes, depth, budget, out).map(|()| None),
+            plainly => plain(plainly, &name, &bytes, budget).map(Some),
+        })
+    });
+    // A receiver that is gone has run out of time: there is nobody left to tell.
+    let _ = match read {
+        Ok(Some(document)) => out.send(Ok(Document { inner, ..document })),
+        Ok(None) => Ok(()),
+        Err(reason) => out.send(Err(Unread { inner, reason })),
+    };
+}
+
+/// The formats that nothing is packed into.
+fn plain(format: Format, name: &str, bytes: &[u8], budget: &Budget) -> Result<Document, String> {
+    match format {
+        Format::Markdown => markdown::read(bytes, budget),
+        Format::Html => html::read(bytes, budget),
+        Format::Xml => html::read_xml(bytes, budget),
+        Format::Csv => csv::read(name, bytes, budget),
+        Format::Json => json::read(bytes, budget),
+        Format::Jsonl => json::read_lines(bytes, budget),
+        Format::Code => code::read(name, bytes, budget),
+        _ => text::read(bytes, budget),
     }
 }

@@ -156,7 +156,7 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
     let key = (!query.filter.is_empty()).then(|| serde_json::to_string(&query.filter).unwrap_or_default());
     let mask = snapshot.mask(&query.reader, key.as_deref(), || query.filter.documents(connection))?;
     // Deep enough that what is joined or dropped leaves enough.
-    let depth = (query.limit * 4).clamp(50, 1000);
+    let depth = (query.limit * 4).clamp(100, 1000);
     let vector = query.vector.filter(|(embedder, vector)| {
         let vectors = &snapshot.vectors;
         vectors.embedder.as_deref() == Some(*embedder) && vector.len() == vectors.dimensions

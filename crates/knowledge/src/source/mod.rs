@@ -43,7 +43,11 @@ impl Base {
     pub fn sync(&self, writer: &mut Writer, name: &str, size: Size, watch: &mut Watch) -> Result<Report> {
         let source = self.source(name)?;
         let done = sync(self, writer, &source, size, watch);
-        let done = done.map_err(|error| env::Mask::of(&source.definition).error(error));
+        // What of the source was not as it should be, without secrets.
+        let done = done.map_err(|error| match env::Mask::of(&source.definition).error(error) {
+            KnowledgeError::Asked(reason) => KnowledgeError::Source(reason),
+            other => other,
+        });
         if let Err(error) = &done
             && !matches!(error, KnowledgeError::Stopped)
         {

@@ -3,7 +3,8 @@
 use crate::ModelError;
 use crate::fields::Fields;
 use crate::gguf::{Gguf, GgufError};
-use serde_json::Value;
+use serde_json::{Value, json};
+use shuyuan_store::StoreError;
 use std::path::Path;
 
 /// Which states make the vector of a text.
@@ -90,6 +91,45 @@ impl SentenceConfig {
             }
         }
         Ok(Some(found))
+    }
+
+    /// Writes the files that [`Self::of_folder`] and sentence-transformers read into the folder `dir`, which exists.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn save(&self, dir: &Path, hidden_size: usize) -> Result<(), ModelError> {
+        let module = |index: usize, name: &str, path: &str| {
+            let kind = format!("sentence_transformers.models.{name}");
+            json!({ "idx": index, "name": index.to_string(), "path": path, "type": kind })
+        };
+        let mut modules = vec![module(0, "Transformer", ""), module(1, "Pooling", "1_Pooling")];
+        if self.normalize {
+            modules.push(module(2, "Normalize", "2_Normalize"));
+        }
+        let pooling = json!({
+            "word_embedding_dimension": hidden_size,
+            "pooling_mode_cls_token": self.pooling == Pooling::Cls,
+            "pooling_mode_mean_tokens": self.pooling == Pooling::Mean,
+            "pooling_mode_max_tokens": false,
+            "pooling_mode_mean_sqrt_len_tokens": false,
+            "pooling_mode_weightedmean_tokens": false,
+            "pooling_mode_lasttoken": self.pooling == Pooling::Last,
+            "include_prompt": true,
+        });
+        let most = json!({ "max_seq_length": self.max_seq_length, "do_lower_case": false });
+        // The folder of the normalisation would be empty, and is not looked into.
+        let path = dir.join("1_Pooling");
+        std::fs::create_dir_all(&path).map_err(|source| StoreError::Io { action: "make", path, source })?;
+        for (file, value) in [
+            ("1_Pooling/config.json", pooling),
+            ("sentence_bert_config.json", most),
+            ("config_sentence_transformers.json", json!({ "similarity_fn_name": "cosine" })),
+            // Last: with it the folder is a model that embeds.
+            ("modules.json", Value::Array(modules)),
+        ] {
+            shuyuan_store::write_atomic(&dir.join(file), format!("{value:#}\n").as_bytes())?;
+        }
+        Ok(())
     }
 
     /// What `ARCHITECTURE.pooling_type` says; none where it says nothing. llama.cpp always normalises.

@@ -1,0 +1,298 @@
+//! The knowledge of a home: its base, and the model that makes its vectors.
+
+use crate::{Academy, LiveEmbedder};
+use anyhow::{Context, Result, bail};
+use shuyuan_chain::Embedder;
+use shuyuan_knowledge::{
+    Base, Embed, Filter, Folder, Found, KnowledgeError, Progress, Query, Reader, Report, Role, Size, Writer,
+    estimate,
+};
+use shuyuan_text::TokenId;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tokens of a chunk where no model has a say.
+const CHUNK: usize = 512;
+/// Where the base keeps the name of its embedding model.
+const MODEL: &str = "embedding model";
+/// The folder of uploaded files, which is a source like any other.
+const UPLOADS: &str = "uploads";
+
+/// The knowledge base of a home folder.
+pub struct Knowledge {
+    /// Documents and index.
+    pub base: Base,
+    home: PathBuf,
+    embedder: Mutex<Option<Arc<PassageEmbedder>>>,
+}
+
+impl Academy {
+    /// The knowledge base of this home, which is made if it is missing.
+    ///
+    /// # Errors
+    /// If what is there is none.
+    pub fn knowledge(&self) -> Result<Arc<Knowledge>> {
+        let mut held = self.knowledge.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(knowledge) = &*held {
+            return Ok(knowledge.clone());
+        }
+        let knowledge = Arc::new(Knowledge {
+            base: Base::open(&self.home.knowledge())?,
+            home: self.home.root().to_path_buf(),
+            embedder: Mutex::default(),
+        });
+        *held = Some(knowledge.clone());
+        Ok(knowledge)
+    }
+}
+
+/// How far the work is.
+pub enum Step<'s> {
+    /// Files are read.
+    Read(Progress<'s>),
+    /// Vectors are made: chunks done, chunks to do.
+    Embed(u64, u64),
+}
+
+impl Knowledge {
+    /// The name or path of the embedding model that was chosen for this base.
+    ///
+    /// # Errors
+    /// If the base cannot be read.
+    pub fn model(&self) -> Result<Option<String>> {
+        Ok(self.base.setting(MODEL)?.filter(|name| !name.is_empty()))
+    }
+
+    /// Chooses the embedding model; an empty name: none. Vectors are made with the next sync.
+    ///
+    /// # Errors
+    /// If it cannot be loaded.
+    pub fn set_model(&self, name: &str) -> Result<()> {
+        let name = if name.is_empty() {
+            String::new()
+        } else {
+            let path = self.path_of(name)?;
+            self.hold(Some(Arc::new(PassageEmbedder::load(&path)?)));
+            // A name in the home folder stays one, so that the home can be moved.
+            if path.starts_with(&self.home) {
+                name.into()
+            } else {
+                path.canonicalize()?.to_string_lossy().into_owned()
+            }
+        };
+        if name.is_empty() {
+            self.hold(None);
+        }
+        Ok(self.base.set_setting(MODEL, &name)?)
+    }
+
+    fn hold(&self, embedder: Option<Arc<PassageEmbedder>>) {
+        *self.embedder.lock().unwrap_or_else(PoisonError::into_inner) = embedder;
+    }
+
+    fn path_of(&self, name: &str) -> Result<PathBuf> {
+        let models = self.home.join("models");
+        let places = [models.join(name), models.join(format!("{name}.gguf")), PathBuf::from(name)];
+        match places.into_iter().find(|path| path.exists()) {
+            Some(path) => Ok(path),
+            None => bail!(
+                "no embedding model {name:?}: expected a folder or GGUF file, or its name in the home folder"
+            ),
+        }
+    }
+
+    /// The embedding model, loaded when it is first needed.
+    ///
+    /// # Errors
+    /// If one was chosen that cannot be loaded.
+    pub fn embedder(&self) -> Result<Option<Arc<PassageEmbedder>>> {
+        let Some(name) = self.model()? else { return Ok(None) };
+        let mut held = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            let path = self.path_of(&name)?;
+            let loaded = PassageEmbedder::load(&path).with_context(
+                || "the embedding model of the knowledge base; choose another with `kb embedder`",
+            )?;
+            *held = Some(Arc::new(loaded));
+        }
+        Ok(held.clone())
+    }
+
+    /// Adds a folder or file and reads it.
+    ///
+    /// # Errors
+    /// If it is not there, or the base cannot be written.
+    pub fn add(&self, folder: &Folder, watch: &mut dyn FnMut(Step) -> bool) -> Result<(String, Report)> {
+        let name = self.base.add_folder(folder)?.name;
+        let report = self.sync(&name, watch)?;
+        Ok((name, report))
+    }
+
+    /// Reads what has changed in one source, and makes the vectors that are missing.
+    ///
+    /// # Errors
+    /// If the source cannot be read, or the base cannot be written.
+    pub fn sync(&self, source: &str, watch: &mut dyn FnMut(Step) -> bool) -> Result<Report> {
+        let embedder = self.embedder()?;
+        let mut writer = self.base.writer()?;
+        let count =
+            |text: &str| embedder.as_ref().map_or_else(|| estimate(text), |embedder| embedder.count(text));
+        let most = embedder.as_ref().map_or(CHUNK, |embedder| embedder.passage_tokens().min(CHUNK));
+        let size = Size { most, count: &count };
+        let report =
+            self.base.sync(&mut writer, source, size, &mut |progress| watch(Step::Read(progress)))?;
+        if let Some(embedder) = embedder {
+            self.base.embed(&mut writer, &*embedder, &mut |done, total| watch(Step::Embed(done, total)))?;
+        }
+        writer.finish()?;
+        Ok(report)
+    }
+
+    /// Makes the vectors that are missing: after a model was chosen.
+    ///
+    /// # Errors
+    /// If no model was chosen, or the base cannot be written.
+    pub fn embed(&self, watch: &mut dyn FnMut(Step) -> bool) -> Result<()> {
+        let Some(embedder) = self.embedder()? else { bail!("no embedding model was chosen") };
+        let mut writer = self.base.writer()?;
+        self.base.embed(&mut writer, &*embedder, &mut |done, total| watch(Step::Embed(done, total)))?;
+        Ok(writer.finish()?)
+    }
+
+    /// Takes a source out with all that came from it.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn remove(&self, source: &str) -> Result<()> {
+        let source = self.base.source(source)?;
+        let mut writer: Writer = self.base.writer()?;
+        writer.remove_source(source.id)?;
+        Ok(writer.finish()?)
+    }
+
+    /// Looks for passages: by words, and by vectors where there are any.
+    ///
+    /// # Errors
+    /// If the model or the base fails.
+    pub fn search(
+        &self,
+        text: &str,
+        limit: usize,
+        filter: Filter,
+        reader: Reader,
+        words_only: bool,
+    ) -> Result<Found> {
+        let vector = if words_only { None } else { self.vector(text)? };
+        let vector = vector.as_ref().map(|(name, vector)| (name.as_str(), vector.as_slice()));
+        Ok(self.base.search(&Query { vector, limit, filter, ..Query::new(text, reader) })?)
+    }
+
+    /// The vector of a question, if the base has any to compare it with.
+    fn vector(&self, text: &str) -> Result<Option<(String, Vec<f32>)>> {
+        let Some((there, _)) = self.base.embedder()? else { return Ok(None) };
+        let Some(embedder) = self.embedder()?.filter(|embedder| embedder.name() == there) else {
+            return Ok(None);
+        };
+        let vectors = embedder.embed(&[text], Role::Query).map_err(KnowledgeError::Embed)?;
+        Ok(vectors.into_iter().next().map(|vector| (there, vector)))
+    }
+
+    /// The folder of uploaded files, made if it is missing. Sync the source `uploads` once a file is there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn uploads(&self) -> Result<PathBuf> {
+        let path = self.base.dir().join(UPLOADS);
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        if self.base.sources()?.iter().all(|source| source.name != UPLOADS) {
+            self.base.add_folder(&Folder { path: path.clone(), ..Folder::default() })?;
+        }
+        Ok(path)
+    }
+}
+
+/// An embedding model as the knowledge base asks for one.
+pub struct PassageEmbedder {
+    name: String,
+    embedder: Embedder,
+    /// What some models want before a question and before a passage.
+    prompts: [String; 2],
+}
+
+impl PassageEmbedder {
+    /// Loads a model that embeds. Its name has a checksum of its weights.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn load(path: &Path) -> Result<Self> {
+        let LiveEmbedder { name, embedder } = LiveEmbedder::load(path)?;
+        let weights = if path.is_dir() { path.join("model.safetensors") } else { path.to_path_buf() };
+        let weights = if weights.is_file() { weights } else { path.join("model.safetensors.index.json") };
+        let mark = shuyuan_store::checksum_file(&weights)? as u32;
+        let prompts = std::fs::read_to_string(path.join("config_sentence_transformers.json")).ok();
+        let prompts: serde_json::Value =
+            prompts.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let prompt = |names: &[&str]| {
+            let found = names.iter().find_map(|name| prompts["prompts"][name].as_str());
+            found.unwrap_or_default().to_string()
+        };
+        let prompts = [prompt(&["query"]), prompt(&["passage", "document"])];
+        Ok(Self { name: format!("{name}-{mark:08x}"), embedder, prompts })
+    }
+
+    /// Tokens of a passage that leave room for what stands above it.
+    fn passage_tokens(&self) -> usize {
+        let most = self.embedder.max_tokens();
+        (most - most / 8).max(16)
+    }
+
+    /// A text's ids in parts that can be read, each with what begins and ends a text.
+    fn parts(&self, text: &str, role: Role) -> Vec<Vec<TokenId>> {
+        let prompt = &self.prompts[usize::from(role == Role::Passage)];
+        let tokenizer = self.embedder.tokenizer();
+        let (prefix, suffix) = (tokenizer.prefix(), tokenizer.suffix());
+        let ids = tokenizer.encode(&format!("{prompt}{text}"));
+        let room = self.embedder.max_tokens().saturating_sub(prefix.len() + suffix.len()).max(1);
+        if ids.is_empty() {
+            return vec![[prefix, suffix].concat()];
+        }
+        // Even parts: a short rest would weigh as much as a full one.
+        let even = ids.len().div_ceil(ids.len().div_ceil(room));
+        ids.chunks(even).map(|part| [prefix, part, suffix].concat()).collect()
+    }
+}
+
+impl Embed for PassageEmbedder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn dimensions(&self) -> usize {
+        self.embedder.dimensions()
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.embedder.max_tokens()
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.embedder.tokenizer().encode(text).len()
+    }
+
+    fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>, String> {
+        let parts: Vec<Vec<Vec<TokenId>>> = texts.iter().map(|text| self.parts(text, role)).collect();
+        let all: Vec<Vec<TokenId>> = parts.iter().flatten().cloned().collect();
+        let mut vectors =
+            self.embedder.embed_ids(&all).map_err(|error| error.to_string())?.vectors.into_iter();
+        let mean = |n: usize| {
+            let mut sum = vec![0.0; self.dimensions()];
+            for vector in vectors.by_ref().take(n) {
+                sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
+            }
+            let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+            sum.iter_mut().for_each(|x| *x /= length.max(f32::MIN_POSITIVE));
+            sum
+        };
+        Ok(parts.iter().map(Vec::len).map(mean).collect())
+    }
+}
