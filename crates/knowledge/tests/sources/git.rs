@@ -58,7 +58,6 @@ fn a_repository_is_followed() {
     std::fs::write(dir.join("docs/b.txt"), "second, changed").unwrap();
     std::fs::remove_file(dir.join("docs/big.txt")).unwrap();
     std::fs::rename(dir.join("docs/规定/a.txt"), dir.join("docs/a.txt")).unwrap();
-    // A hook of the repository's, and one of the copy's, are not run.
     git(&dir, &["add", "-A"]);
     git(&dir, &["commit", "-qm", "two"]);
     let report = place.sync("rules").unwrap();
