@@ -33,19 +33,29 @@ fn a_handbook_is_added_searched_asked_and_kept_fresh() {
     let (home, books) = (dir.path().join("home"), dir.path().join("handbook"));
     let leave = "# Leave\n\nEvery employee has 17 days of annual leave. Sick leave needs a note from the third day.\n";
     write(&books.join("leave.md"), leave);
-    write(&books.join("试用期.md"), "# 试用期\n\n试用期为三个月，表现优异者可以提前转正。\n\n## 请假\n\n试用期内可以请事假两天。\n");
+    write(
+        &books.join("试用期.md"),
+        "# 试用期\n\n试用期为三个月，表现优异者可以提前转正。\n\n## 请假\n\n试用期内可以请事假两天。\n",
+    );
     write(&books.join("board/salaries.txt"), "The salary of the director is 90,000 a year.");
     write(&books.join("broken.docx"), "PK\u{3}\u{4} this is no archive");
     let books_path = books.to_str().expect("a path");
     let report = json(&home, &["kb", "add", books_path, "--rule", "board=board"]);
     let [name, counts] = [&report["sources"][0][0], &report["sources"][0][1]];
-    assert_eq!((name.as_str(), counts["added"].as_u64(), counts["failed"].as_u64()), (Some("handbook"), Some(4), Some(1)));
+    assert_eq!(
+        (name.as_str(), counts["added"].as_u64(), counts["failed"].as_u64()),
+        (Some("handbook"), Some(4), Some(1))
+    );
     let failures = json(&home, &["kb", "list", "--failures"]);
     assert_eq!(failures[0]["item"], "broken.docx", "{failures}");
 
     let found = json(&home, &["kb", "search", "annual leave", "--source", "handbook"]);
     let passage = &found["passages"][0];
-    assert_eq!((&passage["document"]["title"], &passage["context"]), (&"Leave".into(), &"Leave".into()), "{found}");
+    assert_eq!(
+        (&passage["document"]["title"], &passage["context"]),
+        (&"Leave".into(), &"Leave".into()),
+        "{found}"
+    );
     for (question, quote) in [
         ("How many days of annual leave are there?", "Every employee has 17 days of annual leave."),
         ("試用期多長?", "试用期为三个月，表现优异者可以提前转正。"),
@@ -63,7 +73,9 @@ fn a_handbook_is_added_searched_asked_and_kept_fresh() {
         let args = [&["kb", "search", "salary director", "--source", "handbook"], groups].concat();
         assert!(!json(&home, &args)["passages"].to_string().contains("90,000"));
     }
-    assert!(json(&home, &["kb", "search", "salary director", "--as", "board"]).to_string().contains("90,000"));
+    assert!(
+        json(&home, &["kb", "search", "salary director", "--as", "board"]).to_string().contains("90,000")
+    );
 
     // Only what changed is read again, and what is gone is gone.
     write(&books.join("leave.md"), &leave.replace("17", "19"));
@@ -71,14 +83,28 @@ fn a_handbook_is_added_searched_asked_and_kept_fresh() {
     let report = json(&home, &["kb", "sync", "handbook"])["sources"][0][1].clone();
     let counts = ["changed", "removed", "unchanged", "added"].map(|key| report[key].as_u64());
     assert_eq!(counts, [Some(1), Some(1), Some(2), Some(0)], "{report}");
-    assert!(json(&home, &["kb", "search", "annual leave", "--source", "handbook"]).to_string().contains("19 days"));
-    assert_eq!(json(&home, &["kb", "search", "试用期", "--source", "handbook"])["passages"], Value::Array(vec![]));
+    assert!(
+        json(&home, &["kb", "search", "annual leave", "--source", "handbook"])
+            .to_string()
+            .contains("19 days")
+    );
+    assert_eq!(
+        json(&home, &["kb", "search", "试用期", "--source", "handbook"])["passages"],
+        Value::Array(vec![])
+    );
 
     // A folder that is not there keeps what was known, and says so.
     std::fs::rename(&books, dir.path().join("elsewhere")).expect("renamed");
     let output = run(&home, &["kb", "sync"]);
-    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("is kept"), "{output:?}");
-    assert!(json(&home, &["kb", "search", "annual leave", "--source", "handbook"]).to_string().contains("19 days"));
+    assert!(
+        !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("is kept"),
+        "{output:?}"
+    );
+    assert!(
+        json(&home, &["kb", "search", "annual leave", "--source", "handbook"])
+            .to_string()
+            .contains("19 days")
+    );
     assert!(json(&home, &["kb", "list"])["sources"][0]["state"]["error"].is_string());
 }
 
@@ -119,7 +145,8 @@ fn texts(dir: &Path, version: usize) {
             continue;
         }
         let edition = if n % 5 == version % 5 { version } else { 0 };
-        let words: Vec<String> = (0..400).map(|i| format!("word{}", (n * 31 + i * i + edition) % 97)).collect();
+        let words: Vec<String> =
+            (0..400).map(|i| format!("word{}", (n * 31 + i * i + edition) % 97)).collect();
         write(&path, &format!("# Text {n}\n\n{}\n\n第三章的内容，版本 {edition}。\n", words.join(" ")));
     }
 }
