@@ -13,7 +13,7 @@ const APPLICATION: i64 = 0x5359_4b42;
 /// - An *item* is what a source gives: a file, a row, an entry of a feed. It becomes documents, or reasons why not.
 /// - A *slot* is a chunk's number, never used again. A *segment* is the inverted index of a range of slots.
 /// - `generation` counts commits: who holds a copy in memory reads what has a higher one.
-/// `epoch` changes when a backup is put in its place.
+/// - `epoch` changes when a backup is put in its place.
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO meta VALUES ('generation', 0), ('next_slot', 0), ('embedder', NULL), ('epoch', abs(random()));

@@ -60,8 +60,11 @@ pub(crate) struct Snapshot {
     /// The document of each chunk, by slot; 0 where it is gone.
     pub owners: Arc<Vec<u32>>,
     pub vectors: Arc<Vectors>,
-    masks: Mutex<Vec<(Reader, Option<String>, Arc<Mask>)>>,
+    masks: Mutex<Vec<Kept>>,
 }
+
+/// A reader, what stands for a filter, and what they may see through it.
+type Kept = (Reader, Option<String>, Arc<Mask>);
 
 /// Chunks that may be seen.
 pub(crate) struct Mask {

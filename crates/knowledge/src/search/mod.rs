@@ -15,6 +15,7 @@ use keyword::Keywords;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use std::collections::hash_map::Entry;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -205,11 +206,13 @@ fn read_passage(
     documents: &mut FxHashMap<u32, DocumentInfo>,
 ) -> Result<Option<Passage>> {
     let owner = snapshot.owners.get(hit.slot as usize).copied().unwrap_or(0);
-    if !documents.contains_key(&owner) {
-        let Some(info) = info_of(connection, owner)? else { return Ok(None) };
-        documents.insert(owner, info);
-    }
-    let Some(document) = documents.get(&owner).cloned() else { return Ok(None) };
+    let document = match documents.entry(owner) {
+        Entry::Occupied(held) => held.get().clone(),
+        Entry::Vacant(place) => {
+            let Some(info) = info_of(connection, owner)? else { return Ok(None) };
+            place.insert(info).clone()
+        }
+    };
     let mut read =
         connection.prepare_cached("SELECT start, page, context, text FROM chunks WHERE slot = ?1")?;
     let (start, page, context, text): (u64, Option<u64>, String, String) =
