@@ -184,7 +184,7 @@ export const tests = {
       await page.getByTestId('kb-map').locator('circle').first().click();
       await page.getByTestId('kb-near').locator('li').first().waitFor();
       await noOverflow(page);
-      await shot(page, folder, `knowledge-${lang}-${theme}-${size}`);
+      await shot(page, folder, `knowledge-full-${lang}-${theme}-${size}`);
       await answer.locator('.mark').first().click();
       await page.getByTestId('document').locator('mark').waitFor();
       await shot(page, folder, `knowledge-document-${lang}-${theme}-${size}`, false);

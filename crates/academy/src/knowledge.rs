@@ -38,8 +38,14 @@ impl Academy {
         if let Some(knowledge) = &*held {
             return Ok(knowledge.clone());
         }
+        let dir = self.home.knowledge();
+        let is_new = !Base::is_at(&dir);
+        let base = Base::open(&dir)?;
+        if is_new {
+            crate::books::shelve(&base, &dir)?;
+        }
         let knowledge = Arc::new(Knowledge {
-            base: Base::open(&self.home.knowledge())?,
+            base,
             home: self.home.root().to_path_buf(),
             embedder: Mutex::default(),
             points: PointsKept::default(),
@@ -244,7 +250,7 @@ impl PassageEmbedder {
     }
 
     /// Tokens of a passage that leave room for what stands above it.
-    fn passage_tokens(&self) -> usize {
+    pub(crate) fn passage_tokens(&self) -> usize {
         let most = self.embedder.max_tokens();
         (most - most / 8).max(16)
     }

@@ -2,6 +2,7 @@
 //!
 //! Thin faces (the command line, the server) call these functions; nothing here prints or reads arguments.
 
+mod books;
 mod events;
 mod home;
 mod hub;

@@ -1,6 +1,7 @@
 //! `kb`: the organisation's own books, kept, found and asked.
 
 mod ask;
+mod eval;
 mod key;
 mod manage;
 mod search;
@@ -22,6 +23,7 @@ pub(crate) enum Verb {
     Ask(ask::Ask),
     #[command(alias = "summarize")]
     Summarise(ask::Summarise),
+    Eval(eval::Eval),
     Backup(manage::Backup),
     Restore(manage::Restore),
     /// Keys for readers of a served knowledge base
@@ -44,6 +46,7 @@ impl Verb {
             Self::Show(verb) => verb.run(global),
             Self::Ask(verb) => verb.run(global),
             Self::Summarise(verb) => verb.run(global),
+            Self::Eval(verb) => verb.run(global),
             Self::Backup(verb) => verb.run(global),
             Self::Restore(verb) => verb.run(global),
             Self::Key { verb } => verb.run(global),

@@ -87,6 +87,7 @@ impl Base {
             }
         }
         writer.within(|connection| {
+            crate::trust::measure(connection, id, embedder)?;
             let chosen = chosen_embedder(connection)?;
             if chosen != Some(id) {
                 connection.execute("DELETE FROM vectors WHERE embedder != ?1", [id])?;

@@ -4,6 +4,7 @@
 //! read), then orders the best by the numbers themselves: nothing is built, nothing is approximate but the first choice.
 
 use crate::base::Mask;
+use crate::trust::Trust;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension};
@@ -15,6 +16,10 @@ use std::sync::Arc;
 const FEW: usize = 32_768;
 /// Of more, at least so many are.
 const CHOSEN: usize = 4_096;
+/// One part in so many tells how near is near enough.
+const SAMPLE: usize = 16;
+/// Rows whose distances are counted at once.
+const ROWS: usize = 512;
 
 /// All vectors of one embedder.
 #[derive(Default)]
@@ -22,6 +27,8 @@ pub(crate) struct Vectors {
     /// Its name, by which a query's vector must have been made.
     pub embedder: Option<String>,
     pub dimensions: usize,
+    /// How much they count.
+    pub trust: Trust,
     blocks: Vec<Arc<Block>>,
 }
 
@@ -78,12 +85,16 @@ impl Vectors {
         let rows: Vec<(i64, u32, usize)> = ids
             .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
+        let trust = Trust::read(connection, id)?;
         let same = held.embedder.as_ref() == Some(&name);
-        if same && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0)) {
+        if same
+            && held.trust == trust
+            && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0))
+        {
             return Ok(held.clone());
         }
         let mut read = connection.prepare_cached("SELECT data FROM vectors WHERE id = ?1")?;
-        let mut new = Self { embedder: Some(name), dimensions, blocks: Vec::new() };
+        let mut new = Self { embedder: Some(name), dimensions, trust, blocks: Vec::new() };
         for (id, first, count) in rows {
             if let Some(block) = held.blocks.iter().find(|block| same && block.id == id) {
                 new.blocks.push(block.clone());
@@ -122,37 +133,33 @@ impl Vectors {
     /// The `depth` chunks nearest to `query`, of those in `mask`: slot and cosine, nearest first.
     pub fn nearest(&self, query: &[f32], mask: &Mask, depth: usize) -> Vec<(u32, f32)> {
         let asked = Asked::new(query);
-        let limit = if self.slots() > FEW { self.limit(&asked, mask) } else { u16::MAX };
-        let mut best: Vec<(u32, f32)> =
-            self.blocks.par_iter().flat_map_iter(|block| block.near(&asked, mask, limit, depth)).collect();
+        let limit = if mask.chunks as usize > FEW { self.limit(&asked, mask) } else { u16::MAX };
+        let near = |block: &Arc<Block>| block.near(&asked, mask, limit, depth);
+        let mut best: Vec<(u32, f32)> = self.blocks.par_iter().flat_map_iter(near).collect();
         best.sort_unstable_by(nearer);
         best.truncate(depth);
         best
     }
 
-    /// The distance in signs up to which enough chunks lie.
+    /// The distance in signs up to which about enough chunks lie, by every [`SAMPLE`]th part of them.
     fn limit(&self, asked: &Asked, mask: &Mask) -> u16 {
-        let enough = CHOSEN.max(self.slots() / 128);
-        let bins = self.dimensions + 1;
-        let counts = self
-            .blocks
-            .par_iter()
-            .fold(
-                || vec![0usize; bins],
-                |mut counts, block| {
-                    block.each_distance(asked, mask, |_, distance| {
-                        counts[usize::from(distance).min(bins - 1)] += 1
-                    });
-                    counts
-                },
-            )
-            .reduce(|| vec![0; bins], |a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect());
+        let mut counts = vec![0usize; self.dimensions + 1];
+        let mut seen = 0;
+        let parts = self.blocks.iter().flat_map(|block| (0..block.parts()).map(move |part| (block, part)));
+        for (block, part) in parts.step_by(SAMPLE) {
+            block.distances(part, asked, mask, |_, distance| {
+                counts[usize::from(distance).min(self.dimensions)] += 1;
+                seen += 1;
+            });
+        }
+        let enough = CHOSEN.max(mask.chunks as usize / 128);
+        let wanted = (enough * seen).div_ceil(mask.chunks.max(1) as usize);
         let mut sum = 0;
         let limit = counts.iter().position(|count| {
             sum += count;
-            sum >= enough
+            sum >= wanted
         });
-        limit.map_or(u16::MAX, |limit| limit as u16)
+        limit.map_or(u16::MAX - 1, |limit| limit as u16)
     }
 }
 
@@ -206,19 +213,21 @@ impl Block {
         &self.codes[row * dimensions..(row + 1) * dimensions]
     }
 
-    /// Calls `f` with each row that may be seen and has a vector, and its distance in signs.
-    fn each_distance(&self, asked: &Asked, mask: &Mask, mut f: impl FnMut(usize, u16)) {
-        const ROWS: usize = 512;
+    /// Parts of [`ROWS`] rows.
+    fn parts(&self) -> usize {
+        self.scales.len().div_ceil(ROWS)
+    }
+
+    /// Calls `f` with each row of a part that may be seen and has a vector, and its distance in signs.
+    fn distances(&self, part: usize, asked: &Asked, mask: &Mask, mut f: impl FnMut(usize, u16)) {
         let mut distances = [0u16; ROWS];
-        let words = asked.signs.len();
-        for (part, signs) in self.signs.chunks(ROWS * words).enumerate() {
-            let distances = &mut distances[..signs.len() / words];
-            sign_distances(&asked.signs, signs, distances);
-            let begin = part * ROWS;
-            for (row, &distance) in (begin..self.scales.len()).zip(&*distances) {
-                if self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
-                    f(row, distance);
-                }
+        let (begin, words) = (part * ROWS, asked.signs.len());
+        let end = (begin + ROWS).min(self.scales.len());
+        let signs = &self.signs[begin * words..(begin + (end - begin).next_multiple_of(SIGN_ROWS)) * words];
+        sign_distances(&asked.signs, signs, &mut distances[..signs.len() / words]);
+        for row in begin..end {
+            if self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
+                f(row, distances[row - begin]);
             }
         }
     }
@@ -233,11 +242,19 @@ impl Block {
             let seen = |&row: &usize| self.scales[row] > 0.0 && mask.has(self.first + row as u32);
             (0..self.scales.len()).filter(seen).for_each(&mut add);
         } else {
-            self.each_distance(asked, mask, |row, distance| {
-                if distance <= limit {
-                    add(row);
+            let mut distances = [0u16; ROWS];
+            let words = asked.signs.len();
+            for (part, signs) in self.signs.chunks(ROWS * words).enumerate() {
+                let distances = &mut distances[..signs.len() / words];
+                sign_distances(&asked.signs, signs, distances);
+                let begin = part * ROWS;
+                // Few are near enough: the others are passed over without a look at who may see them.
+                for (row, &distance) in (begin..self.scales.len()).zip(&*distances) {
+                    if distance <= limit && self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
+                        add(row);
+                    }
                 }
-            });
+            }
         }
         if found.len() > depth {
             found.select_nth_unstable_by(depth, nearer);

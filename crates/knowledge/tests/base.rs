@@ -139,7 +139,9 @@ impl Embed for Hashing {
 }
 
 /// All that a reader is told, in an order that does not depend on when something was added.
-fn told(base: &Base, reader: &Reader, question: &str, hybrid: bool) -> Vec<String> {
+///
+/// `weights`: how much vectors count, too, which is measured when a base has grown, not with each change.
+fn told(base: &Base, reader: &Reader, question: &str, hybrid: bool, weights: bool) -> Vec<String> {
     let vector = Hashing::default().embed(&[question], Role::Query).unwrap().remove(0);
     let query = Query {
         vector: hybrid.then_some(("hashing", vector.as_slice())),
@@ -151,7 +153,9 @@ fn told(base: &Base, reader: &Reader, question: &str, hybrid: bool) -> Vec<Strin
     let line = |passage: &shuyuan_knowledge::Passage| {
         // Ranks of equal scores may change places.
         let why = (passage.why.words, &passage.why.shares, passage.why.cosine);
-        format!("{} {} {} {why:?} {:?}", passage.document.item, passage.start, passage.end, passage.text)
+        let weight = passage.why.vector_weight;
+        let place = format!("{} {} {}", passage.document.item, passage.start, passage.end);
+        format!("{place} {why:?} {:?} {}", passage.text, if weights { weight } else { 0.0 })
     };
     let mut all: Vec<String> = found.passages.iter().map(line).collect();
     let (count, documents) = base.documents(reader, &Filter::default(), 0, 1000).unwrap();
@@ -208,9 +212,9 @@ fn after_any_changes_the_base_is_as_if_made_anew() {
             let other = Base::open(dir.path()).unwrap();
             for question in QUESTIONS {
                 for reader in [Reader::Owner, Reader::public(), Reader::of(["hr"])] {
-                    let expected = told(&fresh, &reader, question, true);
-                    assert_eq!(told(&base, &reader, question, true), expected, "round {round}");
-                    assert_eq!(told(&other, &reader, question, true), expected, "round {round}");
+                    let expected = told(&fresh, &reader, question, true, false);
+                    assert_eq!(told(&base, &reader, question, true, false), expected, "round {round}");
+                    assert_eq!(told(&other, &reader, question, true, false), expected, "round {round}");
                 }
             }
         }
@@ -233,8 +237,12 @@ fn what_may_not_be_read_cannot_change_what_is_told() {
             let (_only_dir, only) = base_of(&readable);
             for question in QUESTIONS {
                 for hybrid in [false, true] {
-                    let expected = told(&only, &reader, question, hybrid);
-                    assert_eq!(told(&base, &reader, question, hybrid), expected, "{reader:?} {question}");
+                    let expected = told(&only, &reader, question, hybrid, true);
+                    assert_eq!(
+                        told(&base, &reader, question, hybrid, true),
+                        expected,
+                        "{reader:?} {question}"
+                    );
                 }
             }
         }
@@ -246,7 +254,7 @@ fn a_backup_is_one_moment_and_can_be_put_back_while_others_read() {
     let mut random = Random(5);
     let files: BTreeMap<String, File> = (0..20).map(|n| (format!("f{n}"), file(&mut random))).collect();
     let (dir, base) = base_of(&files);
-    let before = told(&base, &Reader::Owner, "trial leave", true);
+    let before = told(&base, &Reader::Owner, "trial leave", true, true);
     let backup = dir.path().join("backup.sqlite");
     base.backup(&backup).unwrap();
     assert!(base.backup(&backup).unwrap_err().to_string().contains("exists"));
@@ -256,11 +264,11 @@ fn a_backup_is_one_moment_and_can_be_put_back_while_others_read() {
     writer.finish().unwrap();
     assert_eq!(base.chunks(&Reader::Owner).unwrap(), 0);
     base.restore(&backup).unwrap();
-    assert_eq!(told(&base, &Reader::Owner, "trial leave", true), before);
+    assert_eq!(told(&base, &Reader::Owner, "trial leave", true, true), before);
     let garbage = dir.path().join("garbage");
     std::fs::write(&garbage, "this is no database, and long enough to look like one".repeat(100)).unwrap();
     assert!(base.restore(&garbage).unwrap_err().to_string().contains("another file"));
-    assert_eq!(told(&base, &Reader::Owner, "trial leave", true), before);
+    assert_eq!(told(&base, &Reader::Owner, "trial leave", true, true), before);
 }
 
 #[test]

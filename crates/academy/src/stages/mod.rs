@@ -6,6 +6,7 @@ pub mod eval;
 pub mod finetune;
 pub mod get;
 pub mod knowledge;
+pub mod knowledge_eval;
 pub mod pretrain;
 pub mod quickstart;
 pub mod race;

@@ -67,12 +67,13 @@ fn explain(passage: &Passage) -> Result<()> {
     let why = &passage.why;
     let rank = |rank: Option<usize>| rank.map_or("-".into(), |rank| rank.to_string());
     say!(
-        "   {CYAN}score {:.4}{RESET}  words {:.2} (rank {}), cosine {} (rank {})",
+        "   {CYAN}score {:.4}{RESET}  words {:.2} (rank {}), cosine {} (rank {}, weight {:.2})",
         passage.score,
         why.words,
         rank(why.words_rank),
         why.cosine.map_or("-".into(), |cosine| format!("{cosine:.3}")),
-        rank(why.vector_rank)
+        rank(why.vector_rank),
+        why.vector_weight
     )?;
     let shares: Vec<String> = why.shares.iter().map(|(word, share)| format!("{word} {share:.2}")).collect();
     say!("   {DIM}{}{RESET}", shares.join(", "))?;

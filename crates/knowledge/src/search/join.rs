@@ -2,16 +2,16 @@
 
 use super::{Passage, Place};
 use crate::words::words;
-use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Two passages with so much of their words in common (of all that either has) say the same.
 const SAME: f64 = 0.85;
 /// Chunks that one passage may have.
 const MOST: u32 = 3;
 
-/// Best first, as they came.
-pub(super) fn join(passages: Vec<Passage>) -> Vec<Passage> {
-    collapsed(joined(passages))
+/// At most `limit` of them, best first, as they came.
+pub(super) fn join(passages: Vec<Passage>, limit: usize) -> Vec<Passage> {
+    collapsed(joined(passages), limit)
 }
 
 fn joined(passages: Vec<Passage>) -> Vec<Passage> {
@@ -40,19 +40,14 @@ fn joined(passages: Vec<Passage>) -> Vec<Passage> {
     all
 }
 
-fn collapsed(passages: Vec<Passage>) -> Vec<Passage> {
-    let mut all: Vec<(FxHashSet<String>, Passage)> = Vec::new();
+fn collapsed(passages: Vec<Passage>, limit: usize) -> Vec<Passage> {
+    let mut all: Vec<(Vec<u64>, Passage)> = Vec::new();
     for passage in passages {
-        let mut set = FxHashSet::default();
-        words(&passage.text, |word, _| {
-            set.insert(word.to_string());
-        });
-        let same = all.iter_mut().find(|(other, _)| {
-            let common = set.intersection(other).count();
-            let either = set.len() + other.len() - common;
-            either > 0 && common as f64 >= SAME * either as f64
-        });
-        match same {
+        if all.len() == limit {
+            break;
+        }
+        let set = set(&passage.text);
+        match all.iter_mut().find(|(other, _)| same(&set, other)) {
             Some((_, kept)) => kept.also.push(Place {
                 document: passage.document.id,
                 title: passage.document.title,
@@ -63,4 +58,24 @@ fn collapsed(passages: Vec<Passage>) -> Vec<Passage> {
         }
     }
     all.into_iter().map(|(_, passage)| passage).collect()
+}
+
+/// The hashes of a text's words, ascending, each once.
+fn set(text: &str) -> Vec<u64> {
+    let mut set = Vec::new();
+    words(text, |word, _| set.push(xxh3_64(word.as_bytes())));
+    set.sort_unstable();
+    set.dedup();
+    set
+}
+
+fn same(a: &[u64], b: &[u64]) -> bool {
+    // Sets of very different sizes cannot have so much in common.
+    let (less, more) = (a.len().min(b.len()) as f64, a.len().max(b.len()) as f64);
+    if less < SAME * more {
+        return false;
+    }
+    let common = a.iter().filter(|word| b.binary_search(word).is_ok()).count();
+    let either = a.len() + b.len() - common;
+    either > 0 && common as f64 >= SAME * either as f64
 }

@@ -20,7 +20,7 @@ const WORDS: usize = 64;
 /// A query's words and where they stand.
 pub(crate) struct Keywords {
     words: Vec<Word>,
-    norms: Norms,
+    bm25: Bm25,
 }
 
 /// A word of the query.
@@ -32,15 +32,26 @@ struct Word {
     list: Vec<(u32, u32)>,
 }
 
-/// What a chunk's length does to its counts.
-struct Norms {
+/// The formula.
+pub(crate) struct Bm25 {
     average: f32,
 }
 
-impl Norms {
-    fn part(&self, count: u32, length: u16) -> f32 {
+impl Bm25 {
+    /// Of chunks of this many words on average.
+    pub fn new(average: f32) -> Self {
+        Self { average: average.max(1.0) }
+    }
+
+    /// A word's weight if `with` of `n` chunks have it.
+    pub fn idf(n: f64, with: f64) -> f32 {
+        (1.0 + (n - with + 0.5) / (with + 0.5)).ln() as f32
+    }
+
+    /// What `count` of a word in a chunk of `length` words are worth, from 0 to 1.
+    pub fn part(&self, count: u32, length: u16) -> f32 {
         let count = count as f32;
-        count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * f32::from(length) / self.average)) / (K1 + 1.0)
+        count / (count + K1 * (1.0 - B + B * f32::from(length) / self.average))
     }
 }
 
@@ -73,16 +84,15 @@ impl Keywords {
                     return Err(KnowledgeError::Damaged(format!("the list of {text:?}")));
                 }
             }
-            let (n, with) = (f64::from(mask.chunks), list.len() as f64);
-            let idf = (1.0 + (n - with + 0.5) / (with + 0.5)).ln();
-            all.push(Word { text, weight: idf as f32 * times as f32, list });
+            let idf = Bm25::idf(f64::from(mask.chunks), list.len() as f64);
+            all.push(Word { text, weight: idf * times as f32, list });
         }
         if all.len() > WORDS {
             all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             all.truncate(WORDS);
         }
         let average = mask.words as f32 / mask.chunks.max(1) as f32;
-        Ok(Self { words: all, norms: Norms { average: average.max(1.0) } })
+        Ok(Self { words: all, bm25: Bm25::new(average) })
     }
 
     /// The best `depth` chunks: slot and score, best first; at the same score, the older chunk.
@@ -102,7 +112,7 @@ impl Keywords {
                     }
                     for &(slot, count) in &word.list[from..to] {
                         scores[(slot - begin) as usize] +=
-                            word.weight * self.norms.part(count, lengths[slot as usize]);
+                            word.weight * self.bm25.part(count, lengths[slot as usize]);
                     }
                 }
                 top(&scores, begin, depth)
@@ -118,7 +128,7 @@ impl Keywords {
         let length = snapshot.lengths.get(slot as usize).copied().unwrap_or(0);
         let share = |word: &Word| {
             let at = word.list.binary_search_by_key(&slot, |&(slot, _)| slot).ok()?;
-            Some((word.text.clone(), word.weight * self.norms.part(word.list[at].1, length)))
+            Some((word.text.clone(), word.weight * self.bm25.part(word.list[at].1, length)))
         };
         self.words.iter().filter_map(share).collect()
     }

@@ -10,6 +10,7 @@ pub use filter::Filter;
 use crate::Result;
 use crate::access::Reader;
 use crate::base::{Base, DocumentInfo, Snapshot, info_of};
+pub(crate) use keyword::Bm25;
 use keyword::Keywords;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -96,6 +97,8 @@ pub struct Why {
     pub words_rank: Option<usize>,
     /// Each word's share of it.
     pub shares: Vec<(String, f32)>,
+    /// How much the rank by vectors counts beside the one by words: what the embedder is worth in this language.
+    pub vector_weight: f32,
     /// The cosine of the vectors.
     pub cosine: Option<f32>,
     /// Its rank by vectors, from 1.
@@ -161,13 +164,22 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         let vectors = &snapshot.vectors;
         vectors.embedder.as_deref() == Some(*embedder) && vector.len() == vectors.dimensions
     });
-    let keywords = Keywords::read(connection, snapshot, &mask, query.text)?;
-    let (by_words, by_vector) = rayon::join(
-        || keywords.best(snapshot, depth),
-        || vector.map(|(_, vector)| snapshot.vectors.nearest(vector, &mask, depth)),
-    );
-    let mut hits = fuse::fuse(&by_words, by_vector.as_deref());
-    let enough = if query.join { query.limit * 3 } else { query.limit };
+    let weight = snapshot.vectors.trust.of(query.text) as f32;
+    // Without words to go by, vectors decide alone.
+    let weight = if query.text.trim().is_empty() { 1.0 } else { weight };
+    let mut by_vector = None;
+    // This thread reads the lists meanwhile: SQLite's connection cannot change threads.
+    let keywords = rayon::in_place_scope(|scope| {
+        if let Some((_, vector)) = vector {
+            scope.spawn(|_| by_vector = Some(snapshot.vectors.nearest(vector, &mask, depth)));
+        }
+        let keywords = Keywords::read(connection, snapshot, &mask, query.text)?;
+        let by_words = keywords.best(snapshot, depth);
+        Ok::<_, crate::KnowledgeError>((keywords, by_words))
+    });
+    let (keywords, by_words) = keywords?;
+    let mut hits = fuse::fuse(&by_words, by_vector.as_deref().map(|hits| (hits, weight)));
+    let enough = if query.join { query.limit * 2 + 5 } else { query.limit };
     hits.truncate(enough);
     let mut passages = Vec::new();
     let mut documents: FxHashMap<u32, DocumentInfo> = FxHashMap::default();
@@ -179,7 +191,7 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
         }
     }
     if query.join {
-        passages = join::join(passages);
+        passages = join::join(passages, query.limit);
     }
     passages.truncate(query.limit);
     let mode = if by_vector.is_some() { Mode::Hybrid } else { Mode::Words };
