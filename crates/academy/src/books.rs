@@ -1,7 +1,8 @@
 //! The project's own course and handbook: what a new knowledge base holds, so that the program can be asked about itself.
 
 use anyhow::Result;
-use shuyuan_knowledge::{Base, Folder, Size, estimate};
+use shuyuan_knowledge::{Base, Folder, KnowledgeError, Size, estimate};
+use shuyuan_store::StoreError;
 use std::path::Path;
 
 /// The folder within the base's, and the source's name.
@@ -37,8 +38,20 @@ const BOOKS: &[(&str, &str)] = books![
     "docs/course/zh/8-inside.md",
 ];
 
-/// Puts the books into a base that is new. They are files in a folder, and a source like any other: it can be removed.
+/// Where the base keeps that they were put into it.
+const SHELVED: &str = "course";
+
+/// Puts the books into a base that never had them. They are files in a folder, and a source like any other: it can be
+/// removed, and stays so.
 pub(crate) fn shelve(base: &Base, dir: &Path) -> Result<()> {
+    if base.setting(SHELVED)?.is_some() {
+        return Ok(());
+    }
+    let mut writer = match base.writer() {
+        // Another program is at it.
+        Err(KnowledgeError::Store(StoreError::Locked { .. })) => return Ok(()),
+        writer => writer?,
+    };
     let folder = dir.join(NAME);
     for (path, text) in BOOKS {
         let file = folder.join(path.trim_start_matches("docs/"));
@@ -48,9 +61,9 @@ pub(crate) fn shelve(base: &Base, dir: &Path) -> Result<()> {
         std::fs::write(file, text)?;
     }
     let source = base.add_folder(&Folder { path: folder, tags: vec![NAME.into()], ..Folder::default() })?;
-    let mut writer = base.writer()?;
     base.sync(&mut writer, &source.name, Size { most: 512, count: &estimate }, &mut |_| true)?;
-    Ok(writer.finish()?)
+    writer.finish()?;
+    Ok(base.set_setting(SHELVED, "1")?)
 }
 
 #[cfg(test)]

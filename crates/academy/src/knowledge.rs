@@ -39,11 +39,8 @@ impl Academy {
             return Ok(knowledge.clone());
         }
         let dir = self.home.knowledge();
-        let is_new = !Base::is_at(&dir);
         let base = Base::open(&dir)?;
-        if is_new {
-            crate::books::shelve(&base, &dir)?;
-        }
+        crate::books::shelve(&base, &dir)?;
         let knowledge = Arc::new(Knowledge {
             base,
             home: self.home.root().to_path_buf(),

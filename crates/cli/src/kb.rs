@@ -5,6 +5,7 @@ mod eval;
 mod key;
 mod manage;
 mod search;
+mod source;
 
 use crate::args::Global;
 use anyhow::{Result, bail};
@@ -24,6 +25,14 @@ pub(crate) enum Verb {
     #[command(alias = "summarize")]
     Summarise(ask::Summarise),
     Eval(eval::Eval),
+    /// Databases, APIs, feeds, listings, repositories: written down in a file each, synced or asked live
+    #[command(
+        after_help = "Example:\n  shuyuan kb source test tickets.toml\n  shuyuan kb source add tickets.toml"
+    )]
+    Source {
+        #[command(subcommand)]
+        verb: source::Verb,
+    },
     Backup(manage::Backup),
     Restore(manage::Restore),
     /// Keys for readers of a served knowledge base
@@ -47,6 +56,7 @@ impl Verb {
             Self::Ask(verb) => verb.run(global),
             Self::Summarise(verb) => verb.run(global),
             Self::Eval(verb) => verb.run(global),
+            Self::Source { verb } => verb.run(global),
             Self::Backup(verb) => verb.run(global),
             Self::Restore(verb) => verb.run(global),
             Self::Key { verb } => verb.run(global),

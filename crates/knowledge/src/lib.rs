@@ -35,5 +35,5 @@ pub use parse::{Limits, Parsed, Unread};
 pub use prepare::Prepared;
 pub use search::{Filter, Found, Mode, Passage, Place, Query, Why};
 pub use sentence::sentences;
-pub use source::{Folder, Progress, Report, Rule, Watch};
+pub use source::{Definition, Folder, Preview, PreviewItem, Progress, Report, Rule, Watch, due, live, test};
 pub use words::words;

@@ -1,6 +1,7 @@
 //! A folder of files, or one file.
 
-use super::ingest::{Means, Report, Task, Watch, ingest, now};
+use super::definition::Definition;
+use super::ingest::{Loaded, Means, Report, Task, Watch, ingest, now};
 use crate::base::{Base, Item, Source, SourceState, Writer};
 use crate::chunk::Size;
 use crate::parse::Limits;
@@ -50,11 +51,11 @@ impl Folder {
 }
 
 /// A file that is there.
-struct File {
-    key: String,
-    path: PathBuf,
-    size: u64,
-    stamp: String,
+pub(super) struct File {
+    pub key: String,
+    pub path: PathBuf,
+    pub size: u64,
+    pub stamp: String,
 }
 
 /// Reads what has changed in a folder; what is gone is taken out.
@@ -69,8 +70,7 @@ pub(crate) fn sync(
     watch: &mut Watch,
 ) -> Result<Report> {
     let began = Instant::now();
-    let folder: Folder = serde_json::from_value(source.definition.clone())
-        .map_err(|error| KnowledgeError::Damaged(format!("the definition of {:?}: {error}", source.name)))?;
+    let folder = Definition::of(source).folder()?;
     let mut report = Report::default();
     let mut refused = Vec::new();
     let files = files(&folder.path, &mut refused)?;
@@ -107,15 +107,22 @@ pub(crate) fn sync(
             item: Item { date: date_of(&path), ..item(&file.key, &file.stamp) },
             name: file.key.clone(),
             size: file.size,
-            load: Box::new(move |limits| load(&path, limits)),
+            load: Box::new(move |limits| {
+                load(&path, limits).map_or_else(Loaded::Unread, |bytes| Loaded::Bytes(bytes, None))
+            }),
         }
     });
     let refused = refused.iter().map(|(key, reason)| {
         let reason = reason.clone();
-        Task { item: item(key, ""), name: key.clone(), size: 0, load: Box::new(move |_| Err(reason)) }
+        Task {
+            item: item(key, ""),
+            name: key.clone(),
+            size: 0,
+            load: Box::new(move |_| Loaded::Unread(reason)),
+        }
     });
-    let means = Means { limits: Limits::default(), size };
-    ingest(base, writer, source.id, read.chain(refused), Some(total), &means, &mut report, watch)?;
+    let means = Means { source: source.id, total: Some(total), limits: Limits::default(), size };
+    ingest(base, writer, read.chain(refused), &means, &mut report, watch)?;
     let now = now();
     let state = SourceState { tried: Some(now), synced: Some(now), ..SourceState::default() };
     writer.set_state(source.id, &state)?;
@@ -124,7 +131,7 @@ pub(crate) fn sync(
     Ok(report)
 }
 
-fn load(path: &Path, limits: &Limits) -> std::result::Result<Vec<u8>, String> {
+pub(super) fn load(path: &Path, limits: &Limits) -> std::result::Result<Vec<u8>, String> {
     let said = |error: std::io::Error| format!("cannot be read: {error}");
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(said)?;
@@ -143,7 +150,7 @@ fn date_of(path: &Path) -> Option<String> {
 }
 
 /// All files in a folder, by path; `refused` gets those that are not read, and why.
-fn files(root: &Path, refused: &mut Vec<(String, String)>) -> Result<Vec<File>> {
+pub(super) fn files(root: &Path, refused: &mut Vec<(String, String)>) -> Result<Vec<File>> {
     let about = std::fs::metadata(root).map_err(KnowledgeError::io("read", root))?;
     if about.is_file() {
         let key = root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

@@ -4,13 +4,13 @@ use crate::base::{Base, Item, Writer};
 use crate::chunk::Size;
 use crate::parse::{Limits, Parsed, Unread, parse};
 use crate::prepare::Prepared;
-use crate::{KnowledgeError, Result};
+use crate::{Document, KnowledgeError, Result};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Items that are prepared together: enough for all threads, few enough to stay small in memory.
 const TOGETHER: usize = 64;
@@ -63,40 +63,68 @@ pub type Watch<'w> = dyn FnMut(Progress) -> bool + 'w;
 
 /// An item that may have changed.
 pub(crate) struct Task {
-    /// What is known of it; `hash` and `bytes` are set once it is read.
+    /// What is known of it; `bytes` is set once it is read, and so is `hash`, whose first value is the seed: what else,
+    /// if it changes, makes it another item.
     pub item: Item,
     /// Its path or address, whose ending helps to tell its format.
     pub name: String,
     /// How large it may be, for the order of work.
     pub size: u64,
-    /// Gets its bytes, or says why that does not work.
-    pub load: Box<dyn FnOnce(&Limits) -> std::result::Result<Vec<u8>, String> + Send>,
+    /// Gets what is in it.
+    pub load: Box<dyn FnOnce(&Limits) -> Loaded + Send>,
 }
 
-/// Bounds and measures.
+/// What is in an item.
+pub(crate) enum Loaded {
+    /// A file, still to be parsed; its stamp, where it is known only now.
+    Bytes(Vec<u8>, Option<String>),
+    /// Text as it is.
+    Ready(Document),
+    /// The source says that it is as it was.
+    Same,
+    /// It cannot be read, and why; what it was before is no longer there.
+    Unread(String),
+    /// It could not be had just now, and why; what it was before is kept.
+    Later(String),
+}
+
+/// Items that could not be had.
+#[derive(Debug, Default)]
+pub(crate) struct Late {
+    pub items: u64,
+    /// Why the first of them could not.
+    pub reason: String,
+}
+
+/// Of what, and with which bounds and measures.
 pub(crate) struct Means<'m> {
+    /// The source's number.
+    pub source: i64,
+    /// Tasks, where it is known how many.
+    pub total: Option<u64>,
     pub limits: Limits,
     pub size: Size<'m>,
 }
 
 /// What became of a task.
 enum Outcome {
-    /// Its bytes are the same.
+    /// It is as it was.
     Same(Item),
     New(Item, Prepared),
+    Later(Item, String),
 }
 
-/// Reads `tasks` and writes what comes of them. `known` is what the items were before.
+/// Reads `tasks` and writes what comes of them; returns what could not be had.
 pub(crate) fn ingest(
     base: &Base,
     writer: &mut Writer,
-    source: i64,
     tasks: impl Iterator<Item = Task> + Send,
-    total: Option<u64>,
     means: &Means,
     report: &mut Report,
     watch: &mut Watch,
-) -> Result<()> {
+) -> Result<Late> {
+    let (source, total) = (means.source, means.total);
+    let mut late = Late::default();
     let known = base.items(source)?;
     let mut done = 0;
     let mut kept = Instant::now();
@@ -130,6 +158,7 @@ pub(crate) fn ingest(
                     report.unchanged += 1;
                     report.bytes += item.bytes;
                     writer.touch(source, &item.key, &item.stamp)?;
+                    writer.regroup(source, &item.key, &item.groups)?;
                     tell(&item, &[], report, watch)
                 }
                 Outcome::New(item, prepared) => {
@@ -141,6 +170,21 @@ pub(crate) fn ingest(
                     writer.put(source, &item, &prepared)?;
                     tell(&item, &prepared.unread, report, watch)
                 }
+                Outcome::Later(item, reason) => {
+                    report.failed += 1;
+                    let unread = Unread { inner: String::new(), reason: reason.clone() };
+                    if late.items == 0 {
+                        late.reason = format!("{}: {reason}", item.key);
+                    }
+                    late.items += 1;
+                    if known.contains_key(&item.key) {
+                        writer.regroup(source, &item.key, &item.groups)?;
+                    } else {
+                        let prepared = Prepared { unread: vec![unread.clone()], ..Prepared::default() };
+                        writer.put(source, &item, &prepared)?;
+                    }
+                    tell(&item, &[unread], report, watch)
+                }
             };
             if writer.pending() >= KEEP || kept.elapsed().as_secs_f64() > KEEP_SECONDS || !go_on {
                 writer.commit()?;
@@ -150,28 +194,44 @@ pub(crate) fn ingest(
                 return Err(KnowledgeError::Stopped);
             }
         }
-        writer.commit()
+        writer.commit()?;
+        Ok(late)
     })
 }
 
 fn outcome(task: Task, known: &HashMap<String, (String, u64)>, means: &Means) -> Outcome {
     let Task { mut item, name, load, .. } = task;
-    let failed = |reason: String| Parsed {
-        unread: vec![Unread { inner: String::new(), reason }],
-        ..Parsed::default()
-    };
+    let seed = item.hash;
+    let known = known.get(&item.key);
+    let same = |hash| known.is_some_and(|(stamp, old)| *old == hash && !stamp.is_empty());
     let parsed = match load(&means.limits) {
-        Ok(bytes) => {
-            (item.bytes, item.hash) = (bytes.len() as u64, xxh3_64(&bytes));
-            if known.get(&item.key).is_some_and(|(stamp, hash)| *hash == item.hash && !stamp.is_empty()) {
+        Loaded::Bytes(bytes, stamp) => {
+            (item.bytes, item.hash) = (bytes.len() as u64, xxh3_64_with_seed(&bytes, seed));
+            item.stamp = stamp.unwrap_or(item.stamp);
+            if same(item.hash) {
                 return Outcome::Same(item);
             }
             parse(&name, &bytes, &means.limits)
         }
+        Loaded::Ready(document) => {
+            item.bytes = document.text.len() as u64;
+            let seed = xxh3_64_with_seed(document.title.as_deref().unwrap_or_default().as_bytes(), seed);
+            item.hash = xxh3_64_with_seed(document.text.as_bytes(), seed);
+            if same(item.hash) {
+                return Outcome::Same(item);
+            }
+            Parsed { documents: vec![document], ..Parsed::default() }
+        }
+        Loaded::Same => return Outcome::Same(item),
         // Without a stamp it is tried again the next time.
-        Err(reason) => {
+        Loaded::Unread(reason) => {
             item.stamp.clear();
-            failed(reason)
+            let unread = vec![Unread { inner: String::new(), reason }];
+            Parsed { unread, ..Parsed::default() }
+        }
+        Loaded::Later(reason) => {
+            item.stamp.clear();
+            return Outcome::Later(item, reason);
         }
     };
     Outcome::New(item, Prepared::new(parsed, &means.size))
