@@ -1,5 +1,6 @@
 // The knowledge base: what the server says of it, and how it is asked.
 import { ApiError, failure, json, request, serverSent } from './api';
+import { t } from './i18n';
 
 export type Health = 'new' | 'fresh' | 'stale' | 'failed';
 
@@ -15,7 +16,7 @@ export interface Source {
   groups?: string[] | null;
   items?: number;
   failures?: number;
-  state?: { tried: number | null; synced: number | null; error: string | null };
+  state?: { tried: number | null; synced: number | null; error: string | null; drift: string[] };
 }
 
 export interface KnowledgeState {
@@ -258,8 +259,16 @@ export function numbered(answer: Answer): { sources: Citation[]; of: (citation: 
   return { sources, of: (citation) => numbers.get(key(citation)) ?? 0 };
 }
 
+/** The source of uploaded files. */
+export const UPLOADS = 'uploads';
+/** The source that every base begins with: the course of this book. */
+export const COURSE = 'course';
+
+/** What people call a source. */
+export const sourceName = (name: string) => (name === UPLOADS ? t('kb.uploads') : name === COURSE ? t('kb.course') : name);
+
 /** Where a passage or document stands, in a line. */
 export function placeOf(document: DocumentInfo): string {
   const inner = document.inner ? ` › ${document.inner}` : '';
-  return `${document.source}: ${document.item}${inner}`;
+  return `${sourceName(document.source)}: ${document.item}${inner}`;
 }

@@ -2,12 +2,20 @@
 
 use crate::common::{Answer, World, ask, get, post, send, start, tiny};
 use serde_json::{Value, json};
+use shuyuan_academy::LiveModel;
 use shuyuan_server::{NamedKey, write_keys};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
 const HANDBOOK: &str = "# Handbook\n\n## Trial period\n\nThe trial period lasts three months. It can be extended once.\n\n## Leave\n\nEveryone has 28 days of annual leave.\n";
+
+/// A server whose base has nothing in it: a new one begins with the course.
+fn bare(api_key: Option<&str>, model: Option<LiveModel>) -> World {
+    let world = start(api_key, model);
+    world.academy.knowledge().unwrap().remove("course").unwrap();
+    world
+}
 
 fn upload(world: &World, name: &str, body: &str) -> Answer {
     ask(world.server.address(), &format!("POST /api/kb/upload?name={name}"), &[], body)
@@ -19,7 +27,7 @@ fn documents(world: &World) -> Value {
 
 #[test]
 fn a_file_is_put_in_found_read_asked_and_taken_out() {
-    let world = start(None, None);
+    let world = bare(None, None);
     let empty = get(&world, "/api/kb").json();
     assert_eq!(
         (&empty["documents"], &empty["chunks"], &empty["mode"]),
@@ -78,7 +86,7 @@ fn a_file_is_put_in_found_read_asked_and_taken_out() {
 
 #[test]
 fn a_model_drafts_and_what_nothing_supports_is_told_apart() {
-    let world = start(None, Some(tiny(4096)));
+    let world = bare(None, Some(tiny(4096)));
     upload(&world, "handbook.md", HANDBOOK);
     let body = json!({ "question": "How long does the trial period last?", "max_tokens": 8 });
     let answer = post(&world, "/api/kb/ask", body);
@@ -93,7 +101,7 @@ fn a_model_drafts_and_what_nothing_supports_is_told_apart() {
 
 #[test]
 fn who_leaves_ends_the_work() {
-    let world = start(None, Some(tiny(100_000)));
+    let world = bare(None, Some(tiny(100_000)));
     upload(&world, "handbook.md", HANDBOOK);
     let body = json!({ "question": "How long does the trial period last?", "max_tokens": 4096 }).to_string();
     let to = world.server.address();
@@ -110,7 +118,7 @@ fn who_leaves_ends_the_work() {
 
 #[test]
 fn a_name_is_a_name_and_nothing_else() {
-    let world = start(None, None);
+    let world = bare(None, None);
     for name in [
         "",
         "..",
@@ -140,7 +148,7 @@ fn a_name_is_a_name_and_nothing_else() {
 
 #[test]
 fn half_a_file_is_no_file() {
-    let world = start(None, None);
+    let world = bare(None, None);
     let to = world.server.address();
     let headers = [("Content-Length", "1000")];
     let mut stream = std::net::TcpStream::connect(to).unwrap();
@@ -160,7 +168,7 @@ fn half_a_file_is_no_file() {
 
 #[test]
 fn the_file_itself_is_given_and_runs_nothing() {
-    let world = start(None, None);
+    let world = bare(None, None);
     let to = world.server.address();
     let page =
         upload(&world, "page.html", "<html><body><p>The trial period lasts three months.</p></body></html>")
@@ -215,7 +223,7 @@ fn settle(world: &World) {
 
 #[test]
 fn what_cannot_be_asked_is_refused_by_name() {
-    let world = start(None, None);
+    let world = bare(None, None);
     for (path, body, param) in [
         ("/api/kb/search", json!({}), "query"),
         ("/api/kb/search", json!({ "query": " " }), "query"),
@@ -240,7 +248,7 @@ fn what_cannot_be_asked_is_refused_by_name() {
 
 #[test]
 fn a_reader_sees_what_their_groups_may_and_changes_nothing() {
-    let world = start(Some("owner"), None);
+    let world = bare(Some("owner"), None);
     let to = world.server.address();
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
@@ -333,7 +341,7 @@ fn a_reader_sees_what_their_groups_may_and_changes_nothing() {
 
 #[test]
 fn a_reader_gives_the_key_once_in_a_browser_and_hears_no_messages() {
-    let world = start(Some("owner"), None);
+    let world = bare(Some("owner"), None);
     let to = world.server.address();
     let (key, kept) = NamedKey::make("anna", BTreeSet::new()).unwrap();
     write_keys(world.academy.home.root(), &[kept]).unwrap();
@@ -357,7 +365,7 @@ fn a_reader_gives_the_key_once_in_a_browser_and_hears_no_messages() {
 
 #[test]
 fn readers_without_an_owner_are_no_way_to_serve() {
-    let world = start(None, None);
+    let world = bare(None, None);
     let (key, kept) = NamedKey::make("anna", BTreeSet::new()).unwrap();
     assert_eq!(get(&world, "/api/kb").json()["reader"]["owner"], true, "on this machine, without keys");
     write_keys(world.academy.home.root(), &[kept]).unwrap();
