@@ -1,6 +1,7 @@
 //! Binds an address and serves it from threads of its own.
 
 use crate::app::{self, App};
+use crate::kb;
 use anyhow::{Context, Result, bail};
 use shuyuan_academy::Academy;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -146,6 +147,7 @@ pub fn serve(academy: Arc<Academy>, options: &ServeOptions) -> Result<Server> {
             let address = listener.local_addr().context("the server's address");
             drop(told.send(address.map(|address| (address, Arc::downgrade(&app)))));
             tokio::spawn(sweep(Arc::downgrade(&app)));
+            tokio::spawn(kb::keep_fresh(Arc::downgrade(&app)));
             let router = app::router(app.clone(), options.api_key.as_deref());
             let (ended, end) = oneshot::channel::<()>();
             let until_end = async move { drop(end.await) };

@@ -79,8 +79,9 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out() {
         let mut list = Growing::default();
-        let slots: Vec<(u32, u32)> =
-            (0..1000).map(|i: u32| (i * i / 3 + i, if i % 7 == 0 { 300 + i } else { 1 + i % 2 })).collect();
+        let slots: Vec<(u32, u32)> = (0..1000)
+            .map(|i: u32| (i * i / 3 + i, if i.is_multiple_of(7) { 300 + i } else { 1 + i % 2 }))
+            .collect();
         slots.iter().for_each(|&(slot, count)| list.push(slot, count));
         let mut back = Vec::new();
         assert!(each(&list.bytes, 1_000_000, |slot, count| back.push((slot, count))));

@@ -12,7 +12,7 @@ pub(crate) use ask::ask;
 pub(crate) use documents::{document, documents, failures, original, remove_document};
 pub(crate) use map::{map, near};
 pub(crate) use search::search;
-pub(crate) use sources::{Syncing, add_source, remove_source, state, sync};
+pub(crate) use sources::{Syncing, add_source, keep_fresh, remove_source, state, sync};
 pub(crate) use upload::{remove_upload, upload};
 
 use crate::error::ApiError;

@@ -10,11 +10,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shuyuan_academy::{Level, stages};
-use shuyuan_knowledge::{Filter, Folder, KnowledgeError, Reader, Rule, Source};
+use shuyuan_knowledge::{Base, Filter, Folder, KnowledgeError, Reader, Rule, Source, due};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Whether someone writes, and whether they are to stop.
@@ -67,6 +67,38 @@ pub(super) fn read(
 fn read_aside(app: Arc<App>, names: Vec<String>, turn: OwnedMutexGuard<()>) {
     // What goes wrong is among the events, and in the source's state.
     tokio::task::spawn_blocking(move || drop(read(&app, &names, turn)));
+}
+
+/// How often sources are looked over for those whose time has come.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Syncs sources by their schedules as long as the server is there.
+pub(crate) async fn keep_fresh(app: Weak<App>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(app) = app.upgrade() else { return };
+        // Where nobody ever asked for a knowledge base, none is made.
+        if !Base::is_at(&app.academy.home.knowledge()) {
+            continue;
+        }
+        // Who is at it now is not disturbed: what is due stays due.
+        let Ok(turn) = app.syncing.begin() else { continue };
+        let looking = app.clone();
+        let due = aside(move || {
+            let sources = looking.academy.knowledge().map_err(told)?.base.sources()?;
+            let now = now();
+            Ok(sources
+                .into_iter()
+                .filter(|source| due(source, now))
+                .map(|source| source.name)
+                .collect::<Vec<_>>())
+        });
+        if let Ok(names) = due.await
+            && !names.is_empty()
+        {
+            read_aside(app, names, turn);
+        }
+    }
 }
 
 pub(crate) async fn state(Whose(reader): Whose, State(app): Shared) -> Result<Json<Value>> {
@@ -144,7 +176,7 @@ fn health(source: &Source) -> &'static str {
 
 /// Seconds since it was last read to its end.
 fn age(source: &Source) -> Option<u64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let now = now();
     source.state.synced.map(|then| now.saturating_sub(then))
 }
 
@@ -232,4 +264,9 @@ fn no_source(name: &str, all: &[String]) -> ApiError {
     let there =
         if all.is_empty() { "there is none yet".into() } else { format!("there are: {}", all.join(", ")) };
     ApiError::missing(format!("no source is called {name:?}; {there}"))
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
