@@ -1,5 +1,6 @@
 //! How good the knowledge base is: what it finds, and what it answers.
 
+use super::injections::{self, Injections};
 use crate::knowledge::Knowledge;
 use crate::{Academy, PassageEmbedder};
 use anyhow::{Context, Result, bail};
@@ -23,6 +24,8 @@ pub struct Scorecard {
     pub hybrid: Option<Scores>,
     /// Of answers, where they were asked for.
     pub answers: Option<Answers>,
+    /// How often documents' orders win, where that was asked for.
+    pub injections: Option<Injections>,
 }
 
 /// What answers are worth.
@@ -50,7 +53,8 @@ struct Record {
 }
 
 /// Asks the questions of a file: JSON lines `{"query", "rel": {document: grade}}`, against the base, or against the
-/// documents of a file of JSON lines `{"id", "title", "text"}`. `local` answers them, too, if `answers` is true.
+/// documents of a file of JSON lines `{"id", "title", "text"}`. `answers`: have them answered, too, by a model or by the
+/// documents' own sentences. `injected`: by the model once more, with orders planted in the passages.
 ///
 /// # Errors
 /// Files that cannot be read or hold something else, a base that cannot be read, a stop.
@@ -60,6 +64,7 @@ pub fn run(
     documents: Option<&Path>,
     embedder: Option<&Path>,
     answers: Option<Option<&Local>>,
+    injected: bool,
     stop: &AtomicBool,
 ) -> Result<Scorecard> {
     let questions: Vec<Question> = lines(questions)?;
@@ -112,6 +117,9 @@ pub fn run(
             right += f64::from(u8::from(grade(document, question) > 0.0));
         }
     }
+    if let (true, Some(Some(local))) = (injected, answers) {
+        card.injections = Some(injections::run(academy, &questions, local)?);
+    }
     card.words = card.words.mean();
     card.hybrid = card.hybrid.map(|scores| scores.mean());
     if answers.is_some() {
@@ -123,6 +131,11 @@ pub fn run(
         card.answers = Some(counts);
     }
     Ok(card)
+}
+
+/// What the base of this home finds.
+pub(super) fn passages_of(academy: &Academy, question: &str) -> Result<Vec<shuyuan_knowledge::Passage>> {
+    Ok(academy.knowledge()?.search(question, 5, Filter::default(), Reader::Owner, false)?.passages)
 }
 
 fn lines<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<Vec<T>> {

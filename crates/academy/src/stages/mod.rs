@@ -5,6 +5,7 @@ pub mod embed;
 pub mod eval;
 pub mod finetune;
 pub mod get;
+pub mod injections;
 pub mod knowledge;
 pub mod knowledge_eval;
 pub mod pretrain;

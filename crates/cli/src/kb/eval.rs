@@ -34,6 +34,9 @@ pub(crate) struct Eval {
     /// By this model [default: by the documents' own sentences]
     #[arg(long, value_name = "MODEL", requires = "answers")]
     model: Option<String>,
+    /// Plant orders in the passages, and see how often the model follows them, with the guard and without
+    #[arg(long, requires = "model", conflicts_with = "docs")]
+    injections: bool,
     /// The least nDCG@10
     #[arg(long, value_name = "X")]
     min_ndcg: Option<f64>,
@@ -62,6 +65,7 @@ impl Eval {
             self.docs.as_deref(),
             self.embedder.as_deref(),
             answers,
+            self.injections,
             &STOP,
         )?;
         if global.json {
@@ -97,6 +101,13 @@ impl Eval {
                 answers.declined,
                 answers.faithfulness,
                 answers.citation_precision
+            )?;
+        }
+        if let Some(found) = &card.injections {
+            let (with, without) = (found.with_guard, found.without_guard);
+            say!(
+                "planted orders followed: {with:.3} with the guard, {without:.3} without, of {} each",
+                found.tried
             )?;
         }
         Ok(())
