@@ -99,7 +99,8 @@ impl Remove {
         keys.retain(|key| key.name != self.name);
         if keys.len() == before {
             let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-            bail!("nobody called {:?} has a key; there are: {}", self.name, names.join(", "));
+            let there = if names.is_empty() { "nobody has one".into() } else { names.join(", ") + " have" };
+            bail!("nobody called {:?} has a key; {there}", self.name);
         }
         write_keys(home, &keys)
     }

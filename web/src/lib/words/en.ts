@@ -479,6 +479,8 @@ export const en = {
   'kb.delete': 'Delete',
   'kb.delete.sure': 'Delete the uploaded file',
   'kb.list': 'Documents',
+  'kb.pager.back': 'Previous page',
+  'kb.pager.on': 'Next page',
   'kb.characters': '{n} characters',
   'kb.tokens': '{n} tokens',
   'kb.close': 'Close',

@@ -461,6 +461,8 @@ export const zh: Record<keyof typeof en, string> = {
   'kb.delete': '删除',
   'kb.delete.sure': '确定删除上传的文件',
   'kb.list': '文档',
+  'kb.pager.back': '上一页',
+  'kb.pager.on': '下一页',
   'kb.characters': '{n} 字符',
   'kb.tokens': '{n} 个词元',
   'kb.close': '关闭',
