@@ -6,7 +6,7 @@ use shuyuan_store::StoreError;
 use std::path::Path;
 
 /// The folder within the base's, and the source's name.
-const NAME: &str = "course";
+pub(crate) const NAME: &str = "course";
 
 macro_rules! books {
     ($($path:literal),* $(,)?) => {

@@ -1,7 +1,7 @@
 //! The knowledge of a home: its base, and the model that makes its vectors.
 
 use crate::map::PointsKept;
-use crate::{Academy, LiveEmbedder};
+use crate::{Academy, LiveEmbedder, books};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Embedder;
 use shuyuan_knowledge::{
@@ -176,7 +176,8 @@ impl Knowledge {
         Ok(writer.finish()?)
     }
 
-    /// Looks for passages: by words, and by vectors where there are any.
+    /// Looks for passages: by words, and by vectors where there are any. The course that a new base holds is left out once
+    /// there is anything else, unless it is asked for by name.
     ///
     /// # Errors
     /// If the model or the base fails.
@@ -188,9 +189,20 @@ impl Knowledge {
         reader: Reader,
         words_only: bool,
     ) -> Result<Found> {
+        let filter = self.without_course(filter, &reader)?;
         let vector = if words_only { None } else { self.vector(text)? };
         let vector = vector.as_ref().map(|(name, vector)| (name.as_str(), vector.as_slice()));
         Ok(self.base.search(&Query { vector, limit, filter, ..Query::new(text, reader) })?)
+    }
+
+    /// Whether there is anything else is asked of what the reader may see: nothing else may tell.
+    fn without_course(&self, filter: Filter, reader: &Reader) -> Result<Filter> {
+        if filter.source.is_some() || filter.except.is_some() {
+            return Ok(filter);
+        }
+        let own = Filter { except: Some(books::NAME.into()), ..Filter::default() };
+        let there = self.base.chunks_of(reader, &own)? > 0;
+        Ok(Filter { except: there.then(|| books::NAME.into()), ..filter })
     }
 
     /// The vector of a question, if the base has any to compare it with.

@@ -98,6 +98,7 @@ impl Scope {
     fn filter(&self) -> Filter {
         Filter {
             source: self.source.clone(),
+            except: None,
             folder: self.folder.clone(),
             formats: self.format.clone(),
             after: self.after.clone(),

@@ -66,6 +66,14 @@ fn a_handbook_is_added_searched_asked_and_kept_fresh() {
     let said = run(&home, &["kb", "ask", "Who painted the ceiling?", "--source", "handbook"]);
     assert!(String::from_utf8_lossy(&said.stdout).contains("do not say"), "{said:?}");
 
+    // The course that a new base holds steps back behind what someone added, and is there by name.
+    let found = json(&home, &["kb", "search", "What is a token?"]);
+    assert!(
+        found["passages"].as_array().expect("a list").iter().all(|p| p["document"]["source"] == "handbook"),
+        "{found}"
+    );
+    assert_eq!(json(&home, &["kb", "ask", "What is a token?", "--source", "course"])["found"], true);
+
     // What a group may not read is not there for it.
     let owner = json(&home, &["kb", "ask", "salary of the director", "--source", "handbook"]);
     assert_eq!(owner["found"], true);

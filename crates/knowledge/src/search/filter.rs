@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Filter {
     /// The source's name.
     pub source: Option<String>,
+    /// Not this source.
+    pub except: Option<String>,
     /// What the item's path begins with: a folder.
     pub folder: Option<String>,
     /// One of these formats.
@@ -35,7 +37,7 @@ impl Filter {
         }
         let mut read = connection.prepare_cached(
             "SELECT d.id FROM documents d JOIN sources s ON s.id = d.source
-             WHERE (?1 IS NULL OR s.name = ?1)
+             WHERE (?1 IS NULL OR s.name = ?1) AND (?7 IS NULL OR s.name != ?7)
                AND (?2 IS NULL OR substr(d.item, 1, length(?2)) = ?2)
                AND (?3 = '[]' OR d.format IN (SELECT value FROM json_each(?3)))
                AND (?4 IS NULL OR d.date >= ?4) AND (?5 IS NULL OR d.date <= ?5)
@@ -46,7 +48,15 @@ impl Filter {
         let list = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
         let folder = self.folder.as_ref().map(|folder| folder.trim_start_matches("./"));
         let ids = read.query_map(
-            (&self.source, folder, list(&self.formats), &self.after, &self.before, list(&self.tags)),
+            (
+                &self.source,
+                folder,
+                list(&self.formats),
+                &self.after,
+                &self.before,
+                list(&self.tags),
+                &self.except,
+            ),
             |row| row.get(0),
         )?;
         Ok(Some(ids.collect::<rusqlite::Result<_>>()?))

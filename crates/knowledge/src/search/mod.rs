@@ -9,13 +9,14 @@ pub use filter::Filter;
 
 use crate::Result;
 use crate::access::Reader;
-use crate::base::{Base, DocumentInfo, Snapshot, info_of};
+use crate::base::{Base, DocumentInfo, Mask, Snapshot, info_of};
 pub(crate) use keyword::Bm25;
 use keyword::Keywords;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -152,13 +153,26 @@ impl Base {
     /// # Errors
     /// If SQLite fails.
     pub fn chunks(&self, reader: &Reader) -> Result<u32> {
-        self.read(|_, snapshot| Ok(snapshot.mask(reader, None, || Ok(None))?.chunks))
+        self.chunks_of(reader, &Filter::default())
+    }
+
+    /// Chunks that there are for the reader in what `filter` lets through.
+    ///
+    /// # Errors
+    /// If SQLite fails.
+    pub fn chunks_of(&self, reader: &Reader, filter: &Filter) -> Result<u32> {
+        self.read(|connection, snapshot| Ok(mask(connection, snapshot, reader, filter)?.chunks))
     }
 }
 
+/// What the reader may see of what `filter` lets through.
+fn mask(connection: &Connection, snapshot: &Snapshot, reader: &Reader, filter: &Filter) -> Result<Arc<Mask>> {
+    let key = (!filter.is_empty()).then(|| serde_json::to_string(filter).unwrap_or_default());
+    snapshot.mask(reader, key.as_deref(), || filter.documents(connection))
+}
+
 fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result<Found> {
-    let key = (!query.filter.is_empty()).then(|| serde_json::to_string(&query.filter).unwrap_or_default());
-    let mask = snapshot.mask(&query.reader, key.as_deref(), || query.filter.documents(connection))?;
+    let mask = mask(connection, snapshot, &query.reader, &query.filter)?;
     // Deep enough that what is joined or dropped leaves enough.
     let depth = (query.limit * 4).clamp(100, 1000);
     let vector = query.vector.filter(|(embedder, vector)| {
