@@ -5,7 +5,7 @@ use shuyuan_academy::{Academy, Home, Lang, LiveModel};
 use shuyuan_model::{Config, Decoder, Qwen3ForCausalLM};
 use shuyuan_server::{ServeOptions, Server, serve};
 use shuyuan_text::{Tokenizer, TrainConfig};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -123,13 +123,28 @@ pub fn send(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) ->
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    // A body that is too large is refused before it is sent to its end: what was said of it is still to be read.
+    if let Err(error) = stream.write_all(format!("{head}\r\n{body}").as_bytes()) {
+        assert!(is_cut_off(&error), "{error}");
+    }
     stream
+}
+
+fn is_cut_off(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 pub fn ask(to: SocketAddr, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut bytes = Vec::new();
-    send(to, line, headers, body).read_to_end(&mut bytes).unwrap();
+    // What the kernel still held of a connection that was cut off may be lost with it: then it is asked again.
+    for _ in 0..10 {
+        bytes.clear();
+        match send(to, line, headers, body).read_to_end(&mut bytes) {
+            Ok(_) if !bytes.is_empty() => break,
+            Err(error) if !is_cut_off(&error) => panic!("{error}"),
+            _ => {}
+        }
+    }
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
