@@ -1,7 +1,7 @@
 //! The knowledge of a home: its base, and the model that makes its vectors.
 
 use crate::map::PointsKept;
-use crate::{Academy, LiveEmbedder, books};
+use crate::{Academy, Home, LiveEmbedder, books};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Embedder;
 use shuyuan_knowledge::{
@@ -23,7 +23,7 @@ const UPLOADS: &str = "uploads";
 pub struct Knowledge {
     /// Documents and index.
     pub base: Base,
-    home: PathBuf,
+    home: Home,
     embedder: Mutex<Option<Arc<PassageEmbedder>>>,
     pub(crate) points: PointsKept,
 }
@@ -43,7 +43,7 @@ impl Academy {
         crate::books::shelve(&base, &dir)?;
         let knowledge = Arc::new(Knowledge {
             base,
-            home: self.home.root().to_path_buf(),
+            home: self.home.clone(),
             embedder: Mutex::default(),
             points: PointsKept::default(),
         });
@@ -80,7 +80,7 @@ impl Knowledge {
             let path = self.path_of(name)?;
             self.hold(Some(Arc::new(PassageEmbedder::load(&path)?)));
             // A name in the home folder stays one, so that the home can be moved.
-            if path.starts_with(&self.home) {
+            if path.starts_with(self.home.root()) {
                 name.into()
             } else {
                 path.canonicalize()?.to_string_lossy().into_owned()
@@ -97,9 +97,7 @@ impl Knowledge {
     }
 
     fn path_of(&self, name: &str) -> Result<PathBuf> {
-        let models = self.home.join("models");
-        let places = [models.join(name), models.join(format!("{name}.gguf")), PathBuf::from(name)];
-        match places.into_iter().find(|path| path.exists()) {
+        match [self.home.model(name), PathBuf::from(name)].into_iter().find(|path| path.exists()) {
             Some(path) => Ok(path),
             None => bail!(
                 "no embedding model {name:?}: expected a folder or GGUF file, or its name in the home folder"
@@ -122,16 +120,6 @@ impl Knowledge {
             *held = Some(Arc::new(loaded));
         }
         Ok(held.clone())
-    }
-
-    /// Adds a folder or file and reads it.
-    ///
-    /// # Errors
-    /// If it is not there, or the base cannot be written.
-    pub fn add(&self, folder: &Folder, watch: &mut dyn FnMut(Step) -> bool) -> Result<(String, Report)> {
-        let name = self.base.add_folder(folder)?.name;
-        let report = self.sync(&name, watch)?;
-        Ok((name, report))
     }
 
     /// Reads what has changed in one source, and makes the vectors that are missing.

@@ -128,6 +128,7 @@ impl Retrieval {
     fn ask(&self, base: &Base, model: &Random, questions: &[String]) -> Result<Asked> {
         let (mut recall, mut times) = (0.0, [Vec::new(), Vec::new(), Vec::new()]);
         let known = model.vectors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let step = (questions.len() / 50).max(1);
         for (index, text) in questions.iter().enumerate() {
             let vector = model.vector(&mut Normal::new(0xa5ce_0000 + index as u64));
             let mut search = |kind: usize, text: &str, vector: Option<&[f32]>| -> Result<Vec<u32>> {
@@ -146,12 +147,11 @@ impl Retrieval {
             let found = base.search(&raw)?;
             times[1].push(began.elapsed().as_secs_f64() * 1e3);
             // All of them by the numbers as they were made, for some questions.
-            if index % (questions.len() / 50).max(1) == 0 {
+            if index % step == 0 {
                 let nearest = nearest(&known, &vector);
                 recall += found.passages.iter().filter(|p| nearest.contains(&p.slot)).count() as f64 / 10.0;
             }
         }
-        let step = (questions.len() / 50).max(1);
         let judged = questions.len().div_ceil(step) as f64;
         let [words, vector, hybrid] = times.map(percentiles);
         Ok(Asked { words, vector, hybrid, recall: recall / judged })

@@ -147,12 +147,13 @@ fn weight(samples: &[Sample], embedder: &dyn Embed) -> Result<f64> {
     let lengths: Vec<u32> = counted.iter().map(|counts| counts.values().sum()).collect();
     let average = lengths.iter().sum::<u32>() as f32 / lengths.len() as f32;
     let bm25 = Bm25::new(average);
+    let mut with: FxHashMap<&str, u32> = FxHashMap::default();
+    counted.iter().flat_map(FxHashMap::keys).for_each(|word| *with.entry(word).or_default() += 1);
     let asked: Vec<FxHashMap<String, u32>> = asked.iter().map(|text| counts(text)).collect();
     let by_words = found(samples.len(), |question, rest| {
         let share = |(word, times): (&String, &u32)| {
             let count = *counted[rest].get(word)?;
-            let with = counted.iter().filter(|counts| counts.contains_key(word)).count();
-            let idf = Bm25::idf(samples.len() as f64, with as f64);
+            let idf = Bm25::idf(samples.len() as f64, f64::from(*with.get(word.as_str())?));
             Some(f64::from(idf * *times as f32 * bm25.part(count, lengths[rest].min(65_535) as u16)))
         };
         asked[question].iter().filter_map(share).sum()

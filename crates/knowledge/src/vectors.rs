@@ -4,12 +4,12 @@
 //! read), then orders the best by the numbers themselves: nothing is built, nothing is approximate but the first choice.
 
 use crate::base::Mask;
+use crate::search::better;
 use crate::trust::Trust;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension};
 use shuyuan_kernels::{SIGN_ROWS, dot_i16_i8, put_signs, sign_distances, sign_words};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Up to so many, all are ordered by their numbers.
@@ -136,7 +136,7 @@ impl Vectors {
         let limit = if mask.chunks as usize > FEW { self.limit(&asked, mask) } else { u16::MAX };
         let near = |block: &Arc<Block>| block.near(&asked, mask, limit, depth);
         let mut best: Vec<(u32, f32)> = self.blocks.par_iter().flat_map_iter(near).collect();
-        best.sort_unstable_by(nearer);
+        best.sort_unstable_by(better);
         best.truncate(depth);
         best
     }
@@ -161,11 +161,6 @@ impl Vectors {
         });
         limit.map_or(u16::MAX - 1, |limit| limit as u16)
     }
-}
-
-/// Nearest first; at the same distance, the older chunk.
-fn nearer(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
-    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
 /// A query in the forms in which it is compared.
@@ -257,7 +252,7 @@ impl Block {
             }
         }
         if found.len() > depth {
-            found.select_nth_unstable_by(depth, nearer);
+            found.select_nth_unstable_by(depth, better);
             found.truncate(depth);
         }
         found

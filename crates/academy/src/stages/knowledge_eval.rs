@@ -93,12 +93,13 @@ pub fn run(
         if stop.load(Ordering::Relaxed) {
             bail!("stopped");
         }
-        card.words.add(&grades(&search(question, false)?, question), question);
+        let mut passages = search(question, false)?;
+        card.words.add(&grades(&passages, question), question);
         if let Some(scores) = &mut card.hybrid {
-            scores.add(&grades(&search(question, true)?, question), question);
+            passages = search(question, true)?;
+            scores.add(&grades(&passages, question), question);
         }
         let Some(local) = answers else { continue };
-        let mut passages = search(question, hybrid)?;
         passages.truncate(5);
         let how = AnswerOptions::default();
         let said = answer(local, &question.query, &passages, &how, &mut |_| ControlFlow::Continue(()))?;
@@ -165,15 +166,9 @@ fn collection(dir: &Path, records: Vec<Record>, embedder: Option<&PassageEmbedde
             continue;
         }
         let blocks = vec![Block { kind: Kind::Text, span: 0..text.len() }];
-        let title = Some(title).filter(|title| !title.is_empty() && !text.contains(title.as_str()));
+        let title = if text.contains(&title) { String::new() } else { title };
         // A title that is the number would be a word of each document.
-        let document = Document {
-            title: Some(title.unwrap_or_default()),
-            format: "txt",
-            text,
-            blocks,
-            ..Document::default()
-        };
+        let document = Document { title: Some(title), format: "txt", text, blocks, ..Document::default() };
         let item = Item { key: id, ..Item::default() };
         let parsed = Parsed { documents: vec![document], unread: Vec::new() };
         writer.put(source, &item, &Prepared::new(parsed, &size))?;

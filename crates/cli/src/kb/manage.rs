@@ -79,15 +79,20 @@ impl Sync {
     }
 }
 
-/// Tells what was done; a stop was told to have kept what was read.
-fn finish(global: &Global, academy: &Academy, done: Result<Done>) -> Result<()> {
-    let done = match done {
+/// What was done; a stop is told to have kept what was read.
+fn unless_stopped<T>(done: Result<T>) -> Result<T> {
+    match done {
         Err(error) if matches!(error.downcast_ref(), Some(KnowledgeError::Stopped)) => {
             note(format_args!("{error}"));
-            return Err(stop::Interrupted.into());
+            Err(stop::Interrupted.into())
         }
-        done => done?,
-    };
+        done => done,
+    }
+}
+
+/// Tells what was done.
+fn finish(global: &Global, academy: &Academy, done: Result<Done>) -> Result<()> {
+    let done = unless_stopped(done)?;
     if global.json {
         out::json(&done)?;
     } else {
@@ -248,15 +253,8 @@ impl Embedder {
         let knowledge = academy.knowledge()?;
         let Some(model) = &self.model else { return knowledge.set_model("") };
         knowledge.set_model(model)?;
-        let done = shown(&academy, || knowledge::embed(&academy, &STOP));
-        match done {
-            Err(error) if matches!(error.downcast_ref(), Some(KnowledgeError::Stopped)) => {
-                note(format_args!("{error}"));
-                Err(stop::Interrupted.into())
-            }
-            Err(error) => Err(error),
-            Ok(()) => say!("{DIM}{}{RESET}", mode(&academy)?),
-        }
+        unless_stopped(shown(&academy, || knowledge::embed(&academy, &STOP)))?;
+        say!("{DIM}{}{RESET}", mode(&academy)?)
     }
 }
 

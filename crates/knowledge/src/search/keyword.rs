@@ -5,6 +5,7 @@
 
 use crate::base::{Mask, Snapshot};
 use crate::index::each;
+use crate::search::better;
 use crate::words::words;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
@@ -132,15 +133,6 @@ impl Keywords {
         };
         self.words.iter().filter_map(share).collect()
     }
-
-    /// A chunk's score; 0 if it has none of the words.
-    pub fn score(&self, snapshot: &Snapshot, slot: u32) -> f32 {
-        self.explain(snapshot, slot).iter().map(|(_, share)| share).sum()
-    }
-}
-
-fn better(a: &(u32, f32), b: &(u32, f32)) -> std::cmp::Ordering {
-    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
 /// The best `depth` of the scores above 0, in no order; `begin` is the first one's slot.

@@ -15,6 +15,7 @@ use keyword::Keywords;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
@@ -165,6 +166,11 @@ impl Base {
     }
 }
 
+/// Best first; at the same score, the older chunk.
+pub(crate) fn better(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
 /// What the reader may see of what `filter` lets through.
 fn mask(connection: &Connection, snapshot: &Snapshot, reader: &Reader, filter: &Filter) -> Result<Arc<Mask>> {
     let key = (!filter.is_empty()).then(|| serde_json::to_string(filter).unwrap_or_default());
@@ -199,8 +205,8 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
     let mut passages = Vec::new();
     let mut documents: FxHashMap<u32, DocumentInfo> = FxHashMap::default();
     for mut hit in hits {
-        hit.why.words = keywords.score(snapshot, hit.slot);
         hit.why.shares = keywords.explain(snapshot, hit.slot);
+        hit.why.words = hit.why.shares.iter().map(|(_, share)| share).sum();
         if let Some(passage) = read_passage(connection, snapshot, hit, &mut documents)? {
             passages.push(passage);
         }

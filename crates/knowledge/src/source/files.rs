@@ -114,8 +114,9 @@ pub(crate) fn sync(
         }
         go_on
     };
-    let means = Means { source: source.id, total: Some(total), limits: Limits::default(), size };
-    let late = ingest(base, writer, tasks, &means, &mut report, &mut told)?;
+    let means =
+        Means { source: source.id, known: &known, total: Some(total), limits: Limits::default(), size };
+    let late = ingest(writer, tasks, &means, &mut report, &mut told)?;
     let now = now();
     let whole = late.items == 0;
     let state = SourceState {

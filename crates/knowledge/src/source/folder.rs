@@ -7,7 +7,6 @@ use crate::chunk::Size;
 use crate::parse::Limits;
 use crate::{KnowledgeError, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, UNIX_EPOCH};
@@ -121,8 +120,9 @@ pub(crate) fn sync(
             load: Box::new(move |_| Loaded::Unread(reason)),
         }
     });
-    let means = Means { source: source.id, total: Some(total), limits: Limits::default(), size };
-    ingest(base, writer, read.chain(refused), &means, &mut report, watch)?;
+    let means =
+        Means { source: source.id, known: &known, total: Some(total), limits: Limits::default(), size };
+    ingest(writer, read.chain(refused), &means, &mut report, watch)?;
     let now = now();
     let state = SourceState { tried: Some(now), synced: Some(now), ..SourceState::default() };
     writer.set_state(source.id, &state)?;
@@ -226,9 +226,9 @@ impl Base {
         }
         let stem =
             path.file_name().map_or_else(|| "folder".into(), |name| name.to_string_lossy().into_owned());
-        let taken: HashMap<&str, ()> = sources.iter().map(|source| (source.name.as_str(), ())).collect();
+        let is_free = |name: &String| sources.iter().all(|source| source.name != *name);
         let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
-        let name = names.into_iter().find(|name| !taken.contains_key(name.as_str())).unwrap_or(stem);
+        let name = names.into_iter().find(is_free).unwrap_or(stem);
         self.set_source(&name, "folder", &definition)
     }
 }

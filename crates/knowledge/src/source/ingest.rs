@@ -1,6 +1,6 @@
 //! Items of any source into the base: read and cut on all threads, written by one, kept in batches.
 
-use crate::base::{Base, Item, Writer};
+use crate::base::{Item, Writer};
 use crate::chunk::Size;
 use crate::parse::{Limits, Parsed, Unread, parse};
 use crate::prepare::Prepared;
@@ -100,6 +100,8 @@ pub(crate) struct Late {
 pub(crate) struct Means<'m> {
     /// The source's number.
     pub source: i64,
+    /// Its items as they were before: stamp and hash by key.
+    pub known: &'m HashMap<String, (String, u64)>,
     /// Tasks, where it is known how many.
     pub total: Option<u64>,
     pub limits: Limits,
@@ -116,7 +118,6 @@ enum Outcome {
 
 /// Reads `tasks` and writes what comes of them; returns what could not be had.
 pub(crate) fn ingest(
-    base: &Base,
     writer: &mut Writer,
     tasks: impl Iterator<Item = Task> + Send,
     means: &Means,
@@ -125,12 +126,11 @@ pub(crate) fn ingest(
 ) -> Result<Late> {
     let (source, total) = (means.source, means.total);
     let mut late = Late::default();
-    let known = base.items(source)?;
+    let known = means.known;
     let mut done = 0;
     let mut kept = Instant::now();
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel::<Vec<Outcome>>(1);
-        let known = &known;
         scope.spawn(move || {
             let mut tasks = tasks.peekable();
             while tasks.peek().is_some() {
@@ -141,7 +141,7 @@ pub(crate) fn ingest(
                     bytes += task.size;
                     batch.push(task);
                 }
-                let outcomes = batch.into_par_iter().map(|task| outcome(task, known, means)).collect();
+                let outcomes = batch.into_par_iter().map(|task| outcome(task, means)).collect();
                 // The one who writes has stopped.
                 if send.send(outcomes).is_err() {
                     return;
@@ -199,10 +199,10 @@ pub(crate) fn ingest(
     })
 }
 
-fn outcome(task: Task, known: &HashMap<String, (String, u64)>, means: &Means) -> Outcome {
+fn outcome(task: Task, means: &Means) -> Outcome {
     let Task { mut item, name, load, .. } = task;
     let seed = item.hash;
-    let known = known.get(&item.key);
+    let known = means.known.get(&item.key);
     let same = |hash| known.is_some_and(|(stamp, old)| *old == hash && !stamp.is_empty());
     let parsed = match load(&means.limits) {
         Loaded::Bytes(bytes, stamp) => {

@@ -145,8 +145,8 @@ pub(crate) fn sync(
                 queue.extend(reading.tasks(receive.recv().ok()?)?);
             }
         });
-        let means = Means { source: source.id, total: None, limits: Limits::default(), size };
-        let done = ingest(base, writer, tasks, &means, &mut report, watch);
+        let means = Means { source: source.id, known: &known, total: None, limits: Limits::default(), size };
+        let done = ingest(writer, tasks, &means, &mut report, watch);
         // Whoever waits for a slow source is not waited for.
         stop.store(true, Ordering::Relaxed);
         let ended =
