@@ -57,7 +57,7 @@ fn school(dir: &Path, docs: u64) -> Academy {
 
 fn options(academy: &Academy, run: &str, steps: u64, resume: bool) -> pretrain::Options {
     pretrain::Options {
-        recipe: recipe(),
+        recipe: Some(recipe()),
         corpus: academy.home.corpus("c"),
         output: academy.home.run(run),
         steps: Some(steps),
@@ -163,10 +163,12 @@ fn accumulated_batches_teach_like_one() {
     let academy = school(dir.path(), 1_500);
     let stop = AtomicBool::new(false);
     let mut one = options(&academy, "one", 5, false);
-    one.recipe.train.precision = "f32".into();
     let mut two = options(&academy, "two", 5, false);
-    two.recipe.train.precision = "f32".into();
-    (two.recipe.train.batch, two.recipe.train.accumulation) = (2, 2);
+    let mut exact = recipe();
+    exact.train.precision = "f32".into();
+    one.recipe = Some(exact.clone());
+    (exact.train.batch, exact.train.accumulation) = (2, 2);
+    two.recipe = Some(exact);
     let losses: Vec<f64> =
         [one, two].iter().map(|options| pretrain::run(&academy, options, &stop).unwrap().loss).collect();
     // The same rows in f32, summed in another order.
@@ -182,10 +184,15 @@ fn a_wrong_checkpoint_recipe_or_length_is_named() {
     endless.steps = None;
     let error = pretrain::run(&academy, &endless, &stop).unwrap_err().to_string();
     assert!(error.contains("--steps"), "{error}");
+    endless.recipe = None;
+    let error = pretrain::run(&academy, &endless, &stop).unwrap_err().to_string();
+    assert!(error.contains("--minutes") && error.contains("--recipe"), "{error}");
 
     pretrain::run(&academy, &options(&academy, "r", 2, false), &stop).unwrap();
     let mut other = options(&academy, "r", 4, true);
-    other.recipe.optimizer.matrix_lr = 0.5;
+    let mut hotter = recipe();
+    hotter.optimizer.matrix_lr = 0.5;
+    other.recipe = Some(hotter);
     let error = pretrain::run(&academy, &other, &stop).unwrap_err().to_string();
     assert!(error.contains("recipe differs"), "{error}");
 

@@ -3,6 +3,7 @@
 //! One file for each group of verbs: what can be typed, and what is then done and shown. Exit code 0: done; 1: it
 //! failed, and standard error says why; 2: the command is not one; 130: Ctrl-C.
 
+mod allocator;
 mod args;
 mod bench;
 mod bench_retrieval;
@@ -34,11 +35,8 @@ mod train;
 
 use std::process::ExitCode;
 
-// Buffers of many megabytes come and go at every step; glibc gives their pages back each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_pages();
     let args = args::parse();
     stop::listen();
     match args.run() {

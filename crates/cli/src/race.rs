@@ -27,7 +27,7 @@ pub(crate) struct Race {
     /// Time for everything but the measuring
     #[arg(long, value_name = "M", value_parser = positive)]
     minutes: f64,
-    /// A recipe file [default: recipes/2m.toml]
+    /// A recipe file [default: the one that makes the most of the time]
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Tokens in the vocabulary
@@ -58,7 +58,7 @@ impl Race {
             data: self.data.clone(),
             minutes: self.minutes,
             output: self.output.clone().unwrap_or_else(|| academy.home.root().join("race")),
-            recipe: self.recipe.as_deref().map_or_else(|| Ok(Recipe::small()), Recipe::load)?,
+            recipe: self.recipe.as_deref().map(Recipe::load).transpose()?,
             vocab_size: self.vocab_size,
             mix: match self.mix {
                 Mix::Bytes => race::Mix::Bytes,

@@ -16,18 +16,19 @@ use std::path::{Path, PathBuf};
 
 /// Train a model from nothing
 ///
-/// Says before the first step what memory it needs. Ctrl-C saves; --resume goes on. The output folder then holds the
+/// Without a recipe it takes the size of model that makes the most of the time, on this corpus and machine: it counts, measures
+/// the two that seem best for a moment, and says what it expects of each. Says before the first step what memory it needs. Ctrl-C saves; --resume goes on. The output folder then holds the
 /// model (model/), the resolved recipe, metrics.jsonl, samples.jsonl, loss.svg, the newest checkpoint (checkpoint/), the
 /// last few (checkpoints/) and the one that reads held-out text best (best/). Each is a model folder: chat --model
 /// run/best. Where a loss jumps or is no number, its batch is in trouble/.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind"
+    after_help = "Example:\n  shuyuan pretrain --corpus c --minutes 60 --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind"
 )]
 pub(crate) struct Pretrain {
-    /// A recipe file: model, training, optimizer
+    /// A recipe file: model, training, optimizer [default: the one of recipes/ that makes the most of --minutes]
     #[arg(long, value_name = "FILE")]
-    recipe: PathBuf,
+    recipe: Option<PathBuf>,
     /// The corpus's folder
     #[arg(long, value_name = "DIR")]
     corpus: PathBuf,
@@ -87,7 +88,7 @@ impl Pretrain {
         let academy = global.academy()?;
         let length = &self.length;
         let options = pretrain::Options {
-            recipe: Recipe::load(&self.recipe)?,
+            recipe: self.recipe.as_deref().map(Recipe::load).transpose()?,
             corpus: self.corpus.clone(),
             output: length.output.clone(),
             steps: length.steps,

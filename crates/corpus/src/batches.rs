@@ -33,6 +33,12 @@ impl Batches {
         self.0.resume(cursor)
     }
 
+    /// From the next batch on, `batch` rows of `tokens` positions, of the documents that follow those already packed (about
+    /// 2^18 tokens; what is left of them comes again in the next epoch).
+    pub fn shape(&mut self, batch: usize, tokens: usize) {
+        self.0.shape(batch, tokens);
+    }
+
     /// Passes over the documents finished.
     pub fn epoch(&self) -> u64 {
         self.0.epoch()
@@ -187,6 +193,25 @@ mod tests {
             assert_eq!(&one.next().unwrap().unwrap(), expected.as_ref().unwrap());
         }
         assert!(one.epoch() > 0, "the test must cross an epoch");
+    }
+
+    #[test]
+    fn rows_change_their_length_and_resume() {
+        let docs: Vec<Vec<TokenId>> = (0..40_000u32).map(|d| vec![d % 5000; 2 + d as usize % 50]).collect();
+        let (_dir, corpus) = corpus_of(&docs, 5000, 1.0);
+        let stream = || Batches::new(&corpus, Split::Train, config(64, 32, None)).unwrap();
+        let mut one = stream();
+        let short: Vec<_> = (&mut one).take(10).map(|b| b.unwrap()).collect();
+        one.shape(16, 128);
+        assert!(stream().resume(one.cursor()).is_err(), "a cursor belongs to rows of one length");
+        let cursor = one.cursor();
+        let long: Vec<_> = (&mut one).take(300).map(|b| b.unwrap()).collect();
+        assert!(short.iter().all(|b| (b.batch, b.tokens) == (64, 32)));
+        assert!(long.iter().all(|b| (b.batch, b.tokens) == (16, 128)));
+        let mut two = stream();
+        two.shape(16, 128);
+        two.resume(cursor).unwrap();
+        assert!(two.take(300).map(|b| b.unwrap()).eq(long));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What this machine has.
 
 use crate::memory::all_memory;
+use rayon::prelude::*;
 use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
 use std::time::Instant;
 
@@ -15,6 +16,8 @@ pub struct Hardware {
     pub memory_gib: f64,
     /// Instruction sets that the kernels make use of.
     pub features: Vec<&'static str>,
+    /// NVIDIA GPUs, by name.
+    pub gpus: Vec<String>,
 }
 
 impl Hardware {
@@ -28,8 +31,42 @@ impl Hardware {
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             memory_gib: all_memory().unwrap_or(0) as f64 / f64::from(1 << 30),
             features: features(),
+            gpus: gpus(),
         }
     }
+}
+
+/// GB/s at which all threads read memory, the best of some: what decoding can reach at most is this by a model's bytes.
+pub fn read_bandwidth() -> f64 {
+    // Past the last-level cache of a server.
+    const BYTES: usize = 512 << 20;
+    let numbers = vec![1u64; BYTES / 8];
+    let seconds = (0..4).map(|_| {
+        let started = Instant::now();
+        let sum = numbers.par_chunks(1 << 17).map(sum).reduce(|| 0, u64::wrapping_add);
+        std::hint::black_box(sum);
+        started.elapsed().as_secs_f64()
+    });
+    BYTES as f64 / seconds.fold(f64::INFINITY, f64::min) / 1e9
+}
+
+/// Several sums at once, so that the memory is waited for and not the additions.
+fn sum(numbers: &[u64]) -> u64 {
+    let mut sums = [0u64; 64];
+    for part in numbers.chunks_exact(64) {
+        for (sum, number) in sums.iter_mut().zip(part) {
+            *sum = sum.wrapping_add(*number);
+        }
+    }
+    sums.iter().fold(0, |all, sum| all.wrapping_add(*sum))
+}
+
+/// Names of NVIDIA GPUs that the system shows. Nothing here computes on them yet.
+fn gpus() -> Vec<String> {
+    let cards = std::fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
+    let model =
+        |text: String| Some(text.lines().find_map(|line| line.strip_prefix("Model:"))?.trim().to_string());
+    cards.filter_map(|card| model(std::fs::read_to_string(card.path().join("information")).ok()?)).collect()
 }
 
 /// GFLOP/s of one large product of bf16 numbers on all threads, the best of some: what training can reach at most.

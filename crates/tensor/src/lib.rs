@@ -9,7 +9,7 @@ mod ops;
 mod profile;
 mod slices;
 
-pub use hardware::{Hardware, matmul_peak};
+pub use hardware::{Hardware, matmul_peak, read_bandwidth};
 pub use memory::{free_memory, held_memory, peak_memory};
 pub use ops::Rope;
 pub use ops::{

@@ -17,6 +17,9 @@ pub(crate) struct State {
     pub(crate) tokens: u64,
     pub(crate) seconds: f64,
     pub(crate) cursor: Cursor,
+    /// B and T of the batches before the cursor, where they change along the run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) rows: Option<(usize, usize)>,
     pub(crate) finished: bool,
     /// Of held-out text, where this step looked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -52,6 +55,7 @@ impl State {
             tokens: 0,
             seconds: 0.0,
             cursor,
+            rows: None,
             finished: false,
             validation_bits_per_byte: None,
             validation_mrr: None,
@@ -154,7 +158,7 @@ pub(crate) fn state(dir: &Path) -> Result<Option<State>, TrainError> {
 }
 
 /// The recipe that the run in `run` was started with, if any.
-pub(crate) fn recipe(run: &Path) -> Option<Recipe> {
+pub fn recipe(run: &Path) -> Option<Recipe> {
     serde_json::from_slice(&std::fs::read(run.join("recipe.json")).ok()?).ok()
 }
 

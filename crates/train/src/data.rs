@@ -1,5 +1,6 @@
 //! Where batches come from: text, conversations or pairs, each with a place to resume from.
 
+use crate::TrainError;
 use shuyuan_corpus::{Batch, Batches, ChatBatches, Cursor, PairBatches};
 
 /// An endless, resumable stream of batches.
@@ -16,6 +17,14 @@ pub trait Data: Send {
     /// # Errors
     /// If the place is of other data.
     fn resume(&mut self, cursor: Cursor) -> shuyuan_corpus::Result<()>;
+    /// From the next batch on, `batch` rows of `tokens` positions.
+    ///
+    /// # Errors
+    /// If rows of this data have one length.
+    fn shape(&mut self, batch: usize, tokens: usize) -> Result<(), TrainError> {
+        let _ = (batch, tokens);
+        Err(TrainError::RowsAreFixed)
+    }
     /// Tokens that an epoch feeds in.
     fn tokens_per_epoch(&self) -> u64;
     /// Passes over the data finished.
@@ -23,7 +32,7 @@ pub trait Data: Send {
 }
 
 macro_rules! data {
-    ($name:ty) => {
+    ($name:ty $(, $shape:item)?) => {
         impl Data for $name {
             fn next_batch(&mut self) -> shuyuan_corpus::Result<Option<Batch>> {
                 self.next().transpose()
@@ -37,6 +46,8 @@ macro_rules! data {
                 self.resume(cursor)
             }
 
+            $($shape)?
+
             fn tokens_per_epoch(&self) -> u64 {
                 self.tokens_per_epoch()
             }
@@ -48,6 +59,12 @@ macro_rules! data {
     };
 }
 
-data!(Batches);
+data!(
+    Batches,
+    fn shape(&mut self, batch: usize, tokens: usize) -> Result<(), TrainError> {
+        Batches::shape(self, batch, tokens);
+        Ok(())
+    }
+);
 data!(ChatBatches);
 data!(PairBatches);

@@ -13,6 +13,11 @@ pub enum TrainError {
         /// What is wrong, and what would be right.
         what: String,
     },
+    /// A first part with other rows, for data that is not cut.
+    #[error(
+        "train.first: rows of conversations and pairs have one length, since they are not cut; remove it from the recipe"
+    )]
+    RowsAreFixed,
     /// A step taken for its speed came to no numbers.
     #[error(
         "the step that was timed came to loss {loss} and gradient norm {norm}: the kernels are wrong on this machine"

@@ -5,6 +5,7 @@
 
 mod bench;
 mod checkpoint;
+mod choose;
 mod contrastive;
 mod curve;
 mod data;
@@ -24,6 +25,8 @@ mod trouble;
 mod validation;
 
 pub use bench::{Bench, Timing};
+pub use checkpoint::recipe as recipe_of;
+pub use choose::{Budget, Choice, Size, choose, foretold, sizes};
 pub use contrastive::contrastive;
 pub use data::Data;
 pub use diagnosis::{Finding, Rule, diagnose};
@@ -31,7 +34,9 @@ pub use error::TrainError;
 pub use kept::{Rewind, Rewound, rewind};
 pub use optimizer::Optimizer;
 pub use plan::Plan;
-pub use recipe::{EmbedRecipe, Kind, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe};
+pub use recipe::{
+    EmbedRecipe, FirstRecipe, Kind, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainRecipe,
+};
 pub use record::{Metric, read_metrics};
 pub use rehearsal::{REHEARSED, rehearse};
 pub use trainer::{Job, Observer, Summary, run};

@@ -59,6 +59,24 @@ impl Plan {
         }
     }
 
+    /// Halves the micro-batch, and doubles how many make a step, until the run fits into the memory that is free now.
+    ///
+    /// # Errors
+    /// If not even one row at a time fits: both figures.
+    pub fn fitting(recipe: &mut Recipe, config: &Config) -> Result<Self, TrainError> {
+        let mut plan = Self::new(recipe, config);
+        while plan.check(recipe).is_err() && recipe.train.batch.is_multiple_of(2) {
+            recipe.train.batch /= 2;
+            recipe.train.accumulation *= 2;
+            if let Some(first) = &mut recipe.train.first {
+                first.batch = (first.batch / 2).max(1);
+            }
+            plan = Self::new(recipe, config);
+        }
+        plan.check(recipe)?;
+        Ok(plan)
+    }
+
     /// Refuses what does not fit into the memory that is free now.
     ///
     /// # Errors

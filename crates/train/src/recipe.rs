@@ -109,6 +109,9 @@ pub struct TrainRecipe {
     /// Minutes of training; the schedule then follows the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
+    /// How the run begins, if otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstRecipe>,
     /// Of weights and order.
     pub seed: u64,
     /// "bf16" or "f32": what products are multiplied in. Weights and sums are f32.
@@ -131,6 +134,7 @@ impl Default for TrainRecipe {
             accumulation: 1,
             steps: None,
             minutes: None,
+            first: None,
             seed: 1,
             precision: "bf16".into(),
             validate_every: 200,
@@ -139,6 +143,19 @@ impl Default for TrainRecipe {
             keep_checkpoints: 2,
         }
     }
+}
+
+/// Rows of the first part of a run. Short rows are faster, since attention compares fewer tokens, and near words are what is
+/// learned first. TOML's table `[train.first]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstRecipe {
+    /// The part of the run that it lasts: 0 to 1.
+    pub part: f64,
+    /// In place of `train.batch`.
+    pub batch: usize,
+    /// In place of `train.tokens`.
+    pub tokens: usize,
 }
 
 /// How a model learns which texts belong together. TOML's table `[embed]`.
@@ -251,12 +268,7 @@ impl Recipe {
         Self::shipped(include_str!("../../../recipes/quickstart.toml"))
     }
 
-    /// The recipe of minutes on real text.
-    pub fn small() -> Self {
-        Self::shipped(include_str!("../../../recipes/2m.toml"))
-    }
-
-    fn shipped(text: &str) -> Self {
+    pub(crate) fn shipped(text: &str) -> Self {
         toml::from_str(text).unwrap_or_else(|error| unreachable!("recipes that ship are tested: {error}"))
     }
 
@@ -274,6 +286,24 @@ impl Recipe {
         ] {
             if value == 0 || value > most {
                 return Err(format!("{name} must be 1 to {most}, found {value}"));
+            }
+        }
+        if let Some(first) = train.first {
+            for (name, value, most) in [
+                ("part", first.part, 1.0),
+                ("batch", first.batch as f64, 65536.0),
+                ("tokens", first.tokens as f64, train.tokens as f64),
+            ] {
+                let least = if name == "part" { 0.0 } else { 1.0 };
+                if !(least..=most).contains(&value) {
+                    return Err(format!("train.first.{name} must be {least} to {most}, found {value}"));
+                }
+            }
+            let (rows, all) = (first.batch * first.tokens, train.batch * train.tokens);
+            if rows > all {
+                return Err(format!(
+                    "train.first has {rows} tokens in a batch, more than the {all} of train"
+                ));
             }
         }
         if train.steps == Some(0) {
@@ -314,6 +344,14 @@ impl Recipe {
             }
         }
         Ok(())
+    }
+
+    /// B and T when `progress` of the run is done, 0 to 1.
+    pub fn rows(&self, progress: f64) -> (usize, usize) {
+        match self.train.first {
+            Some(first) if progress < first.part => (first.batch, first.tokens),
+            _ => (self.train.batch, self.train.tokens),
+        }
     }
 
     /// What products are multiplied in.
@@ -357,7 +395,6 @@ mod tests {
         Recipe::quickstart();
         Recipe::finetune();
         assert!(Recipe::embed().embed.is_some());
-        Recipe::small();
     }
 
     #[test]

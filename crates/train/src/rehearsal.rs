@@ -54,15 +54,37 @@ impl<'a> Rehearsal<'a> {
 /// Steps of a rehearsal, of which the first warms up.
 pub const REHEARSED: u64 = 3;
 
-/// Seconds that a step of this run takes on this machine, the fastest of [`REHEARSED`] on its first batches; none without
-/// data. `data` then stands where it stood.
+/// Seconds that a step of this run takes on this machine, on average over its parts: the fastest of [`REHEARSED`] on its first
+/// batches; none without data. `data` then stands where it stood.
 ///
 /// # Errors
 /// Data that cannot be read, a shape that cannot exist.
 pub fn rehearse(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result<Option<f64>, TrainError> {
     let cursor = data.cursor();
-    let (batches, _) = next_batches(data, recipe.train.accumulation, &[])?;
+    let mut seconds = [None; 2];
+    let (first, after) = (recipe.rows(0.0), (recipe.train.batch, recipe.train.tokens));
+    if first != after {
+        data.shape(first.0, first.1)?;
+        seconds[0] = fastest(recipe, config, data)?;
+        data.shape(after.0, after.1)?;
+        data.resume(cursor)?;
+    }
+    seconds[1] = fastest(recipe, config, data)?;
     data.resume(cursor)?;
+    let part = recipe.train.first.map_or(0.0, |first| first.part);
+    Ok(match seconds {
+        // The clock gives each part its share of the time, the number of steps its share of those.
+        [Some(first), Some(after)] if recipe.train.minutes.is_some() => {
+            Some(1.0 / (part / first + (1.0 - part) / after))
+        }
+        [Some(first), Some(after)] => Some(part * first + (1.0 - part) * after),
+        [_, after] => after,
+    })
+}
+
+/// Seconds of a step on the next batches.
+fn fastest(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result<Option<f64>, TrainError> {
+    let (batches, _) = next_batches(data, recipe.train.accumulation, &[])?;
     if batches.is_empty() {
         return Ok(None);
     }

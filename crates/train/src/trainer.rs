@@ -106,7 +106,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             return Err(TrainError::Resume { path: dir, what });
         }
         (model, optimizer) = (loaded, memory);
-        data.resume(saved.cursor)?;
+        resume_data(&mut *data, recipe, &saved)?;
         state = saved;
         best = kept::best_error(output).unwrap_or(best);
     }
@@ -117,6 +117,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let mut events = EventFile::new(output);
     let mut spikes = Spikes::new(recipe.optimizer.warmup_steps, &metrics);
 
+    let mut rows = state.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
     let mut grads = Grads::default();
     let mut last_moment = state.seconds;
     let mut saved = (state.step, state.finished);
@@ -125,6 +126,10 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         let step = state.step + 1;
         let progress = progress(recipe, &state);
         let factor = schedule::factor(&recipe.optimizer, step, progress);
+        if recipe.rows(progress) != rows {
+            rows = recipe.rows(progress);
+            data.shape(rows.0, rows.1)?;
+        }
         let (batches, cursors) = next_batches(&mut *data, recipe.train.accumulation, &state.skip)?;
         if batches.is_empty() {
             state.finished = true;
@@ -166,6 +171,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         state.tokens += fed as u64;
         state.seconds += seconds;
         state.cursor = data.cursor();
+        state.rows = recipe.train.first.map(|_| rows);
         state.finished = self::progress(recipe, &state) >= 1.0;
         let mut metric = Metric {
             step,
@@ -261,6 +267,15 @@ fn saved(output: &Path, recipe: &Recipe, resume: bool) -> Result<Option<State>, 
         return Err(TrainError::Resume { path: dir, what });
     }
     Ok(Some(saved))
+}
+
+/// Goes to where a run's data stood: in its first part or after it.
+fn resume_data(data: &mut dyn Data, recipe: &Recipe, saved: &State) -> Result<(), TrainError> {
+    if recipe.train.first.is_some() {
+        let (batch, tokens) = saved.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
+        data.shape(batch, tokens)?;
+    }
+    Ok(data.resume(saved.cursor)?)
 }
 
 /// The batches of a step and where each begins, without those that begin where `skip` says.

@@ -1,7 +1,7 @@
 //! Career guidance: a model that has read learns to answer.
 
 use super::clock::Clock;
-use super::pretrain::{finish, tell_plan, token_bytes, with_length};
+use super::pretrain::{finish, tell_plan, token_bytes, with_length, within_memory};
 use super::samples::Prompt;
 use super::watch::Watch;
 use crate::{Academy, Level};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use shuyuan_corpus::{BatchConfig, ChatBatches, Conversation, Conversations};
 use shuyuan_model::Config;
 use shuyuan_text::{IM_END, Tokenizer};
-use shuyuan_train::{Job, Kind, ModelRecipe, Plan, Recipe, Summary, Validation};
+use shuyuan_train::{Job, Kind, ModelRecipe, Recipe, Summary, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -81,8 +81,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let config = model.config();
     fit(academy, &mut recipe, config);
     with_length(&mut recipe, options.steps, options.minutes)?;
-    let plan = Plan::new(&recipe, config);
-    plan.check(&recipe)?;
+    let begun = options.resume.then(|| shuyuan_train::recipe_of(&options.output)).flatten();
+    let plan = within_memory(academy, &mut recipe, config, begun.as_ref())?;
 
     let (held_out, taught) = split(read.conversations);
     let batch =

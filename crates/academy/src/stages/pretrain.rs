@@ -9,7 +9,7 @@ use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
 use shuyuan_model::{Config, Qwen3ForCausalLM, SentenceConfig};
 use shuyuan_store::StagedDir;
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
-use shuyuan_train::{Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, rehearse};
+use shuyuan_train::{Budget, Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, rehearse};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,8 +17,8 @@ use std::sync::atomic::AtomicBool;
 /// What to train.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How.
-    pub recipe: Recipe,
+    /// How; none for the shipped one that makes the most of the time on this corpus and machine.
+    pub recipe: Option<Recipe>,
     /// The corpus's folder.
     pub corpus: PathBuf,
     /// The run's folder; the finished model lies in its `model/`.
@@ -54,13 +54,22 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     );
     let corpus = Corpus::open(&options.corpus)?;
     let tokenizer = Arc::new(Tokenizer::load(&options.corpus).context("the corpus's tokenizer")?);
-    let mut recipe = options.recipe.clone();
+    // A run that goes on does so by its own recipe: the machine may look otherwise today.
+    let begun = options.resume.then(|| shuyuan_train::recipe_of(&options.output)).flatten();
+    let mut recipe = match (&options.recipe, &begun) {
+        (Some(recipe), _) | (None, Some(recipe)) => recipe.clone(),
+        (None, None) => match options.minutes {
+            Some(minutes) => choose(academy, &corpus, tokenizer.vocab_size(), minutes)?,
+            None => bail!(
+                "which model? Give --minutes, and one is chosen that makes the most of them, or a --recipe"
+            ),
+        },
+    };
     recipe.kind = Some(Kind::Pretrain);
     with_length(&mut recipe, options.steps, options.minutes)?;
     let mut config = recipe.config(tokenizer.vocab_size());
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
-    let plan = Plan::new(&recipe, &config);
-    plan.check(&recipe)?;
+    let plan = within_memory(academy, &mut recipe, &config, begun.as_ref())?;
 
     let batch =
         |seed, epochs| BatchConfig { batch: recipe.train.batch, tokens: recipe.train.tokens, seed, epochs };
@@ -79,10 +88,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     } else {
         None
     };
-    let report = &corpus.manifest().report;
-    let bytes: u64 = report.sources.iter().map(|source| source.bytes_kept).sum();
-    let tokens = (report.tokens + report.validation_tokens).max(1);
-    let floor = options.floor_per_byte.map(|floor| floor * bytes as f64 / tokens as f64);
+    let floor = options.floor_per_byte.map(|floor| floor * bytes_per_token(&corpus));
 
     let device = shuyuan_tensor::cpu_autodiff();
     let mut watch = Watch::new(
@@ -113,6 +119,82 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         clock.done();
     }
     Ok(summary)
+}
+
+/// The shipped recipe that makes the most of the time, as foretold; says which and why.
+pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minutes: f64) -> Result<Recipe> {
+    let shape = BatchConfig { batch: 8, tokens: 512, seed: 1, epochs: None };
+    let mut data = Batches::new(corpus, Split::Train, shape)?;
+    let budget = Budget {
+        seconds: 60.0 * minutes,
+        tokens_per_epoch: data.tokens_per_epoch() as f64,
+        bytes_per_token: bytes_per_token(corpus),
+        vocab_size,
+        peak: 1e9 * shuyuan_tensor::matmul_peak(),
+    };
+    let choices = shuyuan_train::choose(&budget, |recipe, config| {
+        let guess = Plan::new(recipe, config).flops_per_step / (0.5 * budget.peak);
+        // No more than a hundredth of the time for each of the two that are measured.
+        if (REHEARSED as f64) * guess > 0.01 * budget.seconds {
+            return Ok(None);
+        }
+        data.shape(recipe.train.batch, recipe.train.tokens);
+        rehearse(recipe, config, &mut data)
+    })?;
+    let each = choices.iter().map(|choice| format!("{} {:.3}", choice.name, choice.bits_per_byte));
+    let (best, each) = (&choices[0], each.collect::<Vec<_>>().join(", "));
+    let text = match academy.lang {
+        Lang::Zh => {
+            format!("{minutes:.1} 分钟:选 recipes/{}.toml。预计到最后的比特每字节:{each}", best.name)
+        }
+        Lang::En => {
+            format!("{minutes:.1} min: recipes/{}.toml. Bits per byte foretold at the end: {each}", best.name)
+        }
+    };
+    academy.events.message(Level::Info, text);
+    Ok(best.recipe.clone())
+}
+
+/// Bytes of text in a token of this corpus.
+fn bytes_per_token(corpus: &Corpus) -> f64 {
+    let report = &corpus.manifest().report;
+    let bytes: u64 = report.sources.iter().map(|source| source.bytes_kept).sum();
+    bytes as f64 / (report.tokens + report.validation_tokens).max(1) as f64
+}
+
+/// Makes micro-batches small enough for the memory that is free, and says so. A run that has `begun` keeps its own.
+pub(super) fn within_memory(
+    academy: &Academy,
+    recipe: &mut Recipe,
+    config: &Config,
+    begun: Option<&Recipe>,
+) -> Result<Plan> {
+    let asked = (recipe.train.batch, recipe.train.accumulation);
+    if let Some(begun) = begun
+        && begun.train.batch * begun.train.accumulation == asked.0 * asked.1
+    {
+        let train = &mut recipe.train;
+        (train.batch, train.accumulation, train.first) =
+            (begun.train.batch, begun.train.accumulation, begun.train.first);
+        let plan = Plan::new(recipe, config);
+        plan.check(recipe)?;
+        return Ok(plan);
+    }
+    let plan = Plan::fitting(recipe, config)?;
+    let (batch, parts) = (recipe.train.batch, recipe.train.accumulation);
+    if batch != asked.0 {
+        let text = match academy.lang {
+            Lang::Zh => {
+                format!("内存放不下每次 {} 行:改为每次 {batch} 行,每步 {parts} 次,结果相当。", asked.0)
+            }
+            Lang::En => format!(
+                "{} rows at a time do not fit into memory: {batch} at a time, {parts} times a step, come to the same.",
+                asked.0
+            ),
+        };
+        academy.events.message(Level::Warn, text);
+    }
+    Ok(plan)
 }
 
 /// Sets how long a run lasts, where the caller says so.

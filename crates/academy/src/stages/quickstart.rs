@@ -87,7 +87,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<()
     stage(academy, &mut report, "pretrain", pretrained.exists(), || {
         let floor = built_in.then(|| World::new(options.seed).floor(2_000).all.per_byte());
         let options = pretrain::Options {
-            recipe: seeded(Recipe::quickstart(), options.seed),
+            // Of the user's own text we know neither how much there is nor what it takes.
+            recipe: built_in.then(|| seeded(Recipe::quickstart(), options.seed)),
             corpus: home.corpus(MODEL),
             output: home.run("pretrain"),
             steps: None,

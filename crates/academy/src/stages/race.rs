@@ -4,6 +4,7 @@ use super::{corpus, pretrain, tokenizer};
 use crate::{Academy, Level};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use shuyuan_corpus::Corpus;
 use shuyuan_engine::Engine;
 use shuyuan_eval::{Scorer, bits_per_byte, texts_of};
 use shuyuan_model::Decoder;
@@ -26,8 +27,8 @@ pub struct Options {
     pub minutes: f64,
     /// Where tokenizer, corpus, run and race.json are made; those of an earlier race go.
     pub output: PathBuf,
-    /// How the model is trained; its length is the race's.
-    pub recipe: Recipe,
+    /// How the model is trained, but for its length; none for the recipe that makes the most of the time.
+    pub recipe: Option<Recipe>,
     /// Size of the vocabulary.
     pub vocab_size: usize,
     /// How often each file is read.
@@ -147,11 +148,15 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     if left <= 0.0 {
         bail!("the time was over after {:.0} s of reading: give the race more --minutes", before);
     }
-    let mut recipe = options.recipe.clone();
+    let mut recipe = match &options.recipe {
+        Some(recipe) => recipe.clone(),
+        None => pretrain::choose(academy, &Corpus::open(&corpus.output)?, options.vocab_size, left / 60.0)?,
+    };
+    let left = 60.0 * options.minutes - SPARE - lap("choice");
     (recipe.train.validate_every, recipe.train.checkpoint_every) = (0, u64::MAX);
     recipe.train.keep_checkpoints = 0;
     let pretrain = pretrain::Options {
-        recipe,
+        recipe: Some(recipe.clone()),
         corpus: corpus.output,
         output: output.join("run"),
         steps: None,
@@ -204,7 +209,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
         heldout_bytes: bytes,
         heldout_bytes_per_token: bytes as f64 / tokens.max(1) as f64,
         curve: curve(&pretrain.output, stopped_s - summary.seconds)?,
-        recipe: pretrain.recipe,
+        recipe,
         mix: options.mix,
     };
     write_atomic(&report, &serde_json::to_vec_pretty(&outcome)?)?;

@@ -60,6 +60,13 @@ pub(crate) trait Documents {
     const MAY_CUT: bool;
 }
 
+/// Names the stream of cursors.
+fn stream(documents: &impl Documents, config: &BatchConfig) -> u64 {
+    [documents.identity(), config.seed, config.tokens as u64]
+        .iter()
+        .fold(0, |h: u64, &x| mix(h.rotate_left(23) ^ x))
+}
+
 /// Turns documents into batches.
 #[derive(Debug)]
 pub(crate) struct Packer<D> {
@@ -83,13 +90,10 @@ impl<D: Documents> Packer<D> {
         if config.tokens > 1 << 24 {
             return Err(Error::setting("tokens", "at most 2^24", config.tokens));
         }
-        let stream = [documents.identity(), config.seed, config.tokens as u64]
-            .iter()
-            .fold(0, |h: u64, &x| mix(h.rotate_left(23) ^ x));
         let mut packer = Self {
+            stream: stream(&documents, &config),
             documents,
             config,
-            stream,
             epoch: 0,
             order: Vec::new(),
             start: 0,
@@ -106,6 +110,16 @@ impl<D: Documents> Packer<D> {
         }
         packer.begin_epoch(0);
         Ok(packer)
+    }
+
+    /// Makes rows of `tokens` positions, `batch` at a time, from the documents after this window's on. What is left of the
+    /// window comes again in the next epoch.
+    pub fn shape(&mut self, batch: usize, tokens: usize) {
+        assert!(batch > 0 && tokens > 0, "pack: {batch} rows of {tokens} tokens");
+        (self.config.batch, self.config.tokens) = (batch, tokens);
+        self.stream = stream(&self.documents, &self.config);
+        (self.start, self.row) = (self.end, 0);
+        self.rows.clear();
     }
 
     /// Positions with an input in an epoch, on average.

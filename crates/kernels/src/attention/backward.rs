@@ -1,9 +1,11 @@
 //! The gradient of attention, with the scores computed again tile by tile.
 
+use super::AttentionShape;
+#[cfg(target_arch = "x86_64")]
+use super::backward_bf16;
 use super::keys::{Rows, transposed_tiles};
 use super::product::{Left, product};
 use super::tiles::{Seen, TILE, pad_rows, padded};
-use super::{AttentionShape, backward_bf16};
 use crate::Precision;
 use crate::matmul::packed::Packer;
 use crate::simd::{lanes, simd};
@@ -70,8 +72,9 @@ pub fn attention_backward(
             seen.any(j * TILE, TILE).then_some(seen)
         };
         match bf16 {
+            #[cfg(target_arch = "x86_64")]
             Some(bf16) => backward_bf16::run(&mut heads, (k, v), d, bf16, seen, dk, dv),
-            None => run(&mut heads, (k, v), d, seen, dk, dv),
+            _ => run(&mut heads, (k, v), d, seen, dk, dv),
         }
         for (head, dq) in heads.iter().zip(dq.chunks_mut(len)) {
             take_rows(&head.dq, d, scale, dq);
@@ -213,7 +216,7 @@ simd! {
 
 simd! {
     /// Scores `p` and products `ds = dout · vᵀ`, both (TILE, TILE), into probabilities and gradients of the scores.
-    pub(super) fn probabilities<S>(p: &mut [f32], ds: &mut [f32], seen: Seen, j: usize, lse: &[f32], delta: &[f32]) {
+    fn probabilities<S>(p: &mut [f32], ds: &mut [f32], seen: Seen, j: usize, lse: &[f32], delta: &[f32]) {
         let rows = p.chunks_exact_mut(TILE).zip(ds.chunks_exact_mut(TILE)).take(seen.rows);
         for (i, (p, ds)) in rows.enumerate() {
             let (from, to) = seen.by(i, j * TILE, TILE);

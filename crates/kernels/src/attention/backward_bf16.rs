@@ -1,6 +1,7 @@
 //! The tiles of the backward pass in bf16, with everything but the probabilities packed once.
 
-use super::backward::{Head, probabilities};
+use super::backward::Head;
+use super::packed_probabilities;
 use super::tiles::{Seen, TILE, padded};
 use crate::matmul::packed::{Packer, Panels, UNIT};
 use crate::{Mat, MatMut};
@@ -23,9 +24,8 @@ pub(super) fn run<'a>(
     let k_rows = right(bf16, k);
     let queries: Vec<Packed> = heads.iter().map(|head| Packed::new(head, width, bf16)).collect();
     let (mut p, mut ds) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
-    let mut p_right = bf16.panels(TILE, TILE);
-    let mut ds_right = bf16.panels(TILE, TILE);
-    let mut ds_left = bf16.panels(TILE, TILE);
+    let tile = || bf16.panels(TILE, TILE);
+    let mut tile = packed_probabilities::Packed { p_right: tile(), ds_right: tile(), ds_left: tile() };
     // Transposed, (width, TILE): the probabilities then are a right factor as they lie, queries following each other.
     let (mut dk_tile, mut dv_tile) = (vec![0.0; width * TILE], vec![0.0; width * TILE]);
     let ready = bf16.ready();
@@ -40,30 +40,28 @@ pub(super) fn run<'a>(
                 let square = |x| MatMut::new(x, TILE, TILE);
                 ready.product(packed.q.at(query, 0), k_columns.at(key, 0), terms, square(&mut p), false);
                 ready.product(packed.dout.at(query, 0), v_columns.at(key, 0), terms, square(&mut ds), false);
-                probabilities(&mut p, &mut ds, seen, j, head.lse, &head.delta);
-                p[seen.rows * TILE..].fill(0.0);
-                ds[seen.rows * TILE..].fill(0.0);
-                bf16.pack_right(Mat::new(&p, TILE, TILE), &mut p_right);
-                bf16.pack_right(Mat::new(&ds, TILE, TILE), &mut ds_right);
-                bf16.pack_left(Mat::new(&ds, TILE, TILE), &mut ds_left);
+                // SAFETY: a packer of bf16 is there where its instructions are.
+                unsafe {
+                    packed_probabilities::probabilities(&p, &ds, seen, j, head.lse, &head.delta, &mut tile);
+                }
                 let tall = |x| MatMut::new(x, width, TILE);
                 ready.product(
                     packed.dout_columns.at(0, query),
-                    p_right.at(0, 0),
+                    tile.p_right.at(0, 0),
                     TILE,
                     tall(&mut dv_tile),
                     true,
                 );
                 ready.product(
                     packed.q_columns.at(0, query),
-                    ds_right.at(0, 0),
+                    tile.ds_right.at(0, 0),
                     TILE,
                     tall(&mut dk_tile),
                     true,
                 );
                 let dq = MatMut::new(&mut head.dq[query * width..][..TILE * width], TILE, width);
                 let keys = (tokens - key).next_multiple_of(UNIT).min(TILE);
-                ready.product(ds_left.at(0, 0), k_rows.at(0, key), keys, dq, true);
+                ready.product(tile.ds_left.at(0, 0), k_rows.at(0, key), keys, dq, true);
             }
         }
         take_columns(&dk_tile, d, dk);

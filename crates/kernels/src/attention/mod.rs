@@ -1,9 +1,12 @@
 //! Causal attention with grouped key and value heads, within documents packed into one row.
 
 mod backward;
+#[cfg(target_arch = "x86_64")]
 mod backward_bf16;
 mod forward;
 mod keys;
+#[cfg(target_arch = "x86_64")]
+mod packed_probabilities;
 mod product;
 mod qk_norm_rope;
 mod tiles;

@@ -74,8 +74,9 @@ impl Path {
                 let mut paths = vec![Path::Portable];
                 let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
                 let avx512 = avx2 && is_x86_feature_detected!("avx512f");
-                let bf16 =
-                    avx512 && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512bf16");
+                let bf16 = crate::simd::level() == crate::simd::Level::Avx512
+                    && avx512
+                    && is_x86_feature_detected!("avx512bf16");
                 let amx = bf16 && super::amx::request();
                 paths.extend(avx2.then_some(Path::Avx2));
                 paths.extend(avx512.then_some(Path::Avx512));

@@ -8,6 +8,8 @@ use super::kernel::{Kernel, Path, Tile};
 use super::pack::{Lanes, Words, pack};
 use super::{Mat, MatMut, Precision};
 use rayon::prelude::*;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m512i, _mm512_store_si512};
 use std::marker::PhantomData;
 
 /// Lanes are filled up to this, and so is K in bf16.
@@ -38,6 +40,26 @@ impl Panels {
     /// Fills it with zeros.
     pub(crate) fn clear(&mut self) {
         self.blocks.fill(Block([[0; 16]; 16]));
+    }
+
+    /// Writes 32 terms in bf16 of lane `lane` of a left factor, from term `k`, a multiple of 32.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) fn store(&mut self, lane: usize, k: usize, terms: __m512i) {
+        let block = &mut self.blocks[lane / 16 * self.k_blocks + k / 32];
+        // SAFETY: a row of a block is 64 bytes, aligned to them.
+        unsafe { _mm512_store_si512(block.0[lane % 16].as_mut_ptr().cast(), terms) };
+    }
+
+    /// Writes terms `k` and `k + 1` in bf16, `k` even, of sixteen lanes of a right factor from `lane`, a multiple of 16.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) fn store_words(&mut self, lane: usize, k: usize, words: __m512i) {
+        let block = &mut self.blocks[lane / 16 * self.k_blocks + k / 32];
+        // SAFETY: a row of a block is 64 bytes, aligned to them.
+        unsafe { _mm512_store_si512(block.0[k % 32 / 2].as_mut_ptr().cast(), words) };
     }
 
     /// From lane `lane` and term `k` onwards; multiples of 16 and of a block's depth.
@@ -229,7 +251,10 @@ impl Ready<'_> {
                 && (c.rows - 1) * c.row_stride + c.cols <= c.data.len(),
             "packed: a product reaches past its factors"
         );
-        let (rows, cols) = (16 * kernel.a_panels, 16 * kernel.b_panels);
+        // As many columns in each tile of a row as may be: one panel alone multiplies slower than two or three.
+        let panels = c.cols.div_ceil(16);
+        let cols = 16 * panels.div_ceil(panels.div_ceil(kernel.b_panels));
+        let rows = 16 * kernel.a_panels;
         for row in (0..c.rows).step_by(rows) {
             for kb in (0..k_blocks).step_by(kernel.k_blocks) {
                 for col in (0..c.cols).step_by(cols) {

@@ -1,0 +1,88 @@
+//! From a tile's scores to its probabilities and their gradients, packed as they are worked out.
+
+use super::tiles::{Seen, TILE};
+use crate::matmul::packed::Panels;
+use crate::simd::{Avx512, LANES, Simd};
+use std::arch::x86_64::*;
+
+/// Where a tile's packed numbers go: (TILE, TILE) each.
+pub(super) struct Packed {
+    /// Probabilities, keys as columns, by queries.
+    pub(super) p_right: Panels,
+    /// Gradients of the scores, the same way.
+    pub(super) ds_right: Panels,
+    /// Gradients of the scores, queries as rows, by keys.
+    pub(super) ds_left: Panels,
+}
+
+/// Scores `p` and products `ds = dout · vᵀ`, both (TILE, TILE), into `out`; what is not seen becomes 0.
+///
+/// # Safety
+/// The processor has AVX-512 with BF16, as it does where a packer packs pairs of bf16.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn probabilities(
+    p: &[f32],
+    ds: &[f32],
+    seen: Seen,
+    j: usize,
+    lse: &[f32],
+    delta: &[f32],
+    out: &mut Packed,
+) {
+    assert!(p.len() == TILE * TILE && ds.len() == p.len(), "attention: a tile of another size");
+    let interleave = _mm512_set_epi16(
+        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18,
+        2, 17, 1, 16, 0,
+    );
+    let zero = _mm512_setzero_ps();
+    // Two rows at a time, since bf16 are paired along queries in a right factor; 32 keys at a time, a block of a left one.
+    for first in (0..TILE).step_by(2) {
+        for keys in (0..TILE).step_by(2 * LANES) {
+            let (mut rows_p, mut rows_ds) = ([[zero; 2]; 2], [[zero; 2]; 2]);
+            for (r, (row_p, row_ds)) in rows_p.iter_mut().zip(&mut rows_ds).enumerate() {
+                let row = first + r;
+                if row >= seen.rows {
+                    break;
+                }
+                let (from, to) = seen.by(row, j * TILE, TILE);
+                let (lse, delta) = (lse[seen.first + row], delta[seen.first + row]);
+                let (lse, delta) = (_mm512_set1_ps(lse), _mm512_set1_ps(delta));
+                for (half, (out_p, out_ds)) in row_p.iter_mut().zip(row_ds).enumerate() {
+                    let key = keys + half * LANES;
+                    let mask = bits(to, key) & !bits(from, key);
+                    // SAFETY: sixteen numbers of the row, inside the tile.
+                    let (scores, products) = unsafe {
+                        let at = row * TILE + key;
+                        (_mm512_loadu_ps(p.as_ptr().add(at)), _mm512_loadu_ps(ds.as_ptr().add(at)))
+                    };
+                    let p = <Avx512 as Simd>::exp(_mm512_sub_ps(scores, lse));
+                    *out_p = _mm512_maskz_mov_ps(mask, p);
+                    *out_ds = _mm512_mul_ps(*out_p, _mm512_sub_ps(products, delta));
+                }
+            }
+            for (r, ds) in rows_ds.iter().enumerate() {
+                out.ds_left.store(first + r, keys, pairs(ds[0], ds[1]));
+            }
+            for half in 0..2 {
+                let right = |rows: &[[__m512; 2]; 2]| {
+                    _mm512_permutexvar_epi16(interleave, pairs(rows[0][half], rows[1][half]))
+                };
+                out.p_right.store_words(keys + half * LANES, first, right(&rows_p));
+                out.ds_right.store_words(keys + half * LANES, first, right(&rows_ds));
+            }
+        }
+    }
+}
+
+/// A bit for each of the sixteen positions from `at` that lie before `end`.
+fn bits(end: usize, at: usize) -> u16 {
+    ((1u32 << end.saturating_sub(at).min(LANES)) - 1) as u16
+}
+
+/// Both as bf16, one after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pairs(low: __m512, high: __m512) -> __m512i {
+    // SAFETY: both types are 512 plain bits.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+}

@@ -1,0 +1,178 @@
+//! Which of the shipped sizes a given time makes the most of, from how bits per byte fell with size and text in our study.
+
+use crate::{Plan, Recipe, TrainError};
+use shuyuan_model::Config;
+
+/// What a run has to work with.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Tokens of one pass over the corpus, weighted.
+    pub tokens_per_epoch: f64,
+    /// Bytes of text in a token.
+    pub bytes_per_token: f64,
+    /// Size of the vocabulary.
+    pub vocab_size: usize,
+    /// FLOP/s of this machine at most.
+    pub peak: f64,
+}
+
+/// A size, and what the time makes of it.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The name of its recipe.
+    pub name: &'static str,
+    /// Its recipe, with the time as its length.
+    pub recipe: Recipe,
+    /// Seconds of a step, as counted or as measured.
+    pub seconds_per_step: f64,
+    /// What is foretold at the end.
+    pub bits_per_byte: f64,
+}
+
+/// A recipe that ships for text.
+#[derive(Clone, Debug)]
+pub struct Size {
+    /// Its file is recipes/NAME.toml.
+    pub name: &'static str,
+    /// What is in it.
+    pub recipe: Recipe,
+    /// The part of this machine's peak that its step reached when it was measured (docs/LOG.md, 2026-11-28).
+    pub reached: f64,
+}
+
+impl Size {
+    /// Tokens a second where products are multiplied at `peak` FLOP/s.
+    pub fn tokens_per_second(&self, plan: &Plan, peak: f64) -> f64 {
+        plan.tokens_per_step as f64 * self.reached * peak / plan.flops_per_step
+    }
+}
+
+/// The recipes that ship for text, from small to large.
+pub fn sizes() -> [Size; 5] {
+    [
+        ("2m", include_str!("../../../recipes/2m.toml"), 0.62),
+        ("4m", include_str!("../../../recipes/4m.toml"), 0.64),
+        ("8m", include_str!("../../../recipes/8m.toml"), 0.68),
+        ("26m", include_str!("../../../recipes/26m.toml"), 0.75),
+        ("110m", include_str!("../../../recipes/110m.toml"), 0.8),
+    ]
+    .map(|(name, recipe, reached)| Size { name, recipe: Recipe::shipped(recipe), reached })
+}
+
+/// Bits per byte of a model of `params` numbers after `bytes` of text, of which one pass has `unique`.
+///
+/// The form is Hoffmann's (arXiv 2203.15556), E + A/N^α + B/D^β; text that is read again counts less each time, as
+/// Muennighoff found (arXiv 2305.16264). The numbers are of our own runs: docs/LOG.md, 2026-11-28.
+pub fn foretold(params: f64, bytes: f64, unique: f64) -> f64 {
+    let [e, a, alpha, b, beta] = LAW;
+    let again = (bytes / unique - 1.0).max(0.0);
+    let worth = bytes.min(unique) + unique * REPEATS * (1.0 - (-again / REPEATS).exp());
+    e + a / params.powf(alpha) + b / worth.powf(beta)
+}
+
+/// E, A, α, B, β.
+const LAW: [f64; 5] = [0.9, 33.0, 0.3, 180.0, 0.33];
+/// After so many passes more, text is worn out.
+const REPEATS: f64 = 15.0;
+
+/// The shipped sizes, best first. `measure` gives the seconds of a step, or none where that would take too long; it is asked
+/// for the two that seem best.
+///
+/// # Errors
+/// Of `measure`; if nothing fits into memory, what the smallest needs.
+pub fn choose(
+    budget: &Budget,
+    mut measure: impl FnMut(&Recipe, &Config) -> Result<Option<f64>, TrainError>,
+) -> Result<Vec<Choice>, TrainError> {
+    let mut choices = Vec::new();
+    let mut refused = None;
+    for size in sizes() {
+        let (name, mut recipe) = (size.name, size.recipe.clone());
+        recipe.train.minutes = Some(budget.seconds / 60.0);
+        let config = recipe.config(budget.vocab_size);
+        match Plan::fitting(&mut recipe, &config) {
+            Ok(plan) => {
+                let seconds_per_step =
+                    plan.tokens_per_step as f64 / size.tokens_per_second(&plan, budget.peak);
+                let bits_per_byte = at_the_end(budget, &recipe, &plan, seconds_per_step);
+                choices.push(Choice { name, recipe, seconds_per_step, bits_per_byte });
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    if let (true, Some(error)) = (choices.is_empty(), refused) {
+        return Err(error);
+    }
+    let best_first = |choices: &mut Vec<Choice>| {
+        choices.sort_by(|a, b| a.bits_per_byte.total_cmp(&b.bits_per_byte));
+    };
+    best_first(&mut choices);
+    for choice in choices.iter_mut().take(2) {
+        let config = choice.recipe.config(budget.vocab_size);
+        if let Some(seconds) = measure(&choice.recipe, &config)? {
+            choice.seconds_per_step = seconds;
+            let plan = Plan::new(&choice.recipe, &config);
+            choice.bits_per_byte = at_the_end(budget, &choice.recipe, &plan, seconds);
+        }
+    }
+    best_first(&mut choices);
+    Ok(choices)
+}
+
+/// What is foretold of `recipe` when the time is over.
+fn at_the_end(budget: &Budget, recipe: &Recipe, plan: &Plan, seconds_per_step: f64) -> f64 {
+    let steps = budget.seconds / seconds_per_step;
+    // Less than its warm-up is no training.
+    let steps = (steps - recipe.optimizer.warmup_steps as f64).max(1e-3);
+    let bytes = |tokens: f64| tokens * budget.bytes_per_token;
+    foretold(plan.params as f64, bytes(steps * plan.tokens_per_step as f64), bytes(budget.tokens_per_epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(minutes: f64, tokens_per_epoch: f64, peak: f64) -> Budget {
+        Budget { seconds: 60.0 * minutes, tokens_per_epoch, bytes_per_token: 3.2, vocab_size: 6400, peak }
+    }
+
+    fn chosen(budget: Budget) -> &'static str {
+        choose(&budget, |_, _| Ok(None)).unwrap()[0].name
+    }
+
+    #[test]
+    fn more_time_or_a_faster_machine_is_worth_a_larger_model() {
+        let size = |name| sizes().iter().position(|size| size.name == name).unwrap();
+        let mut last = 0;
+        for minutes in [1.0, 10.0, 60.0, 600.0, 6000.0] {
+            let at = size(chosen(budget(minutes, 1e9, 4e11)));
+            assert!(at >= last, "{minutes} minutes");
+            last = at;
+        }
+        assert!(last >= 2, "four days are worth more than 4m");
+        assert_eq!(chosen(budget(5.0, 1e9, 4e11)), "2m");
+        assert!(size(chosen(budget(60.0, 1e9, 4e13))) > size(chosen(budget(60.0, 1e9, 4e11))));
+    }
+
+    #[test]
+    fn text_read_again_counts_less() {
+        let once = foretold(2e6, 1e8, 1e8);
+        assert!(foretold(2e6, 1e8, 1e7) > once && foretold(2e6, 1e8, 1e9) == once);
+        assert!(foretold(2e6, 2e8, 1e8) < once);
+        assert!((foretold(2e6, 1e12, 1e7) - foretold(2e6, 1e11, 1e7)).abs() < 1e-3, "it wears out");
+    }
+
+    #[test]
+    fn what_is_measured_decides() {
+        let mut asked = 0;
+        let choices = choose(&budget(60.0, 1e9, 4e11), |_, _| {
+            asked += 1;
+            Ok(Some(if asked == 1 { 1e9 } else { 0.2 }))
+        });
+        let choices = choices.unwrap();
+        assert_eq!((asked, choices[0].seconds_per_step), (2, 0.2));
+        assert!(choices.iter().all(|choice| choice.recipe.train.minutes == Some(60.0)));
+    }
+}
