@@ -5,7 +5,7 @@ use shuyuan_academy::stages::{
 };
 use shuyuan_academy::{Academy, Event, Home, Lang, LiveModel};
 use shuyuan_corpus::world::Split;
-use shuyuan_train::{Kind, Recipe, read_metrics};
+use shuyuan_train::{FirstRecipe, Kind, Recipe, read_metrics};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -127,7 +127,15 @@ fn a_resumed_run_is_bit_equal_to_an_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();
     let academy = school(dir.path(), 1_500);
     let stop = AtomicBool::new(false);
-    pretrain::run(&academy, &options(&academy, "whole", 30, false), &stop).unwrap();
+    // Rows are short for half of the run: it is stopped before they grow, and goes on past that.
+    let options = |run: &str, resume| {
+        let mut options = options(&academy, run, 30, resume);
+        let mut recipe = recipe();
+        recipe.train.first = Some(FirstRecipe { part: 0.5, batch: 8, tokens: 64 });
+        options.recipe = Some(recipe);
+        options
+    };
+    pretrain::run(&academy, &options("whole", false), &stop).unwrap();
 
     // Stopped by a user after the first event of step 7 or later.
     let (_, events) = academy.events.subscribe();
@@ -139,12 +147,12 @@ fn a_resumed_run_is_bit_equal_to_an_uninterrupted_one() {
                 stopper.store(true, Ordering::Relaxed);
             }
         });
-        let summary = pretrain::run(&academy, &options(&academy, "parts", 30, false), &stop).unwrap();
+        let summary = pretrain::run(&academy, &options("parts", false), &stop).unwrap();
         // However late the stop came in, the run below must end at the same bits.
         assert!(summary.steps >= 7);
     });
     stop.store(false, Ordering::Relaxed);
-    let error = pretrain::run(&academy, &options(&academy, "parts", 30, false), &stop).unwrap_err();
+    let error = pretrain::run(&academy, &options("parts", false), &stop).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
     // A run from before recipe.json said what it is for goes on, too.
     let path = academy.home.run("parts").join("recipe.json");
@@ -152,7 +160,7 @@ fn a_resumed_run_is_bit_equal_to_an_uninterrupted_one() {
     let old = recipe.replace("  \"kind\": \"pretrain\",\n", "");
     assert_ne!(old, recipe);
     std::fs::write(&path, old).unwrap();
-    pretrain::run(&academy, &options(&academy, "parts", 30, true), &stop).unwrap();
+    pretrain::run(&academy, &options("parts", true), &stop).unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), recipe);
     assert!(weights(&academy.home.run("whole")) == weights(&academy.home.run("parts")));
 }

@@ -177,7 +177,7 @@ fn print(global: &Global, summary: &Summary, output: &Path) -> Result<()> {
     if global.json {
         let model = (!summary.stopped).then(|| output.join("model"));
         out::json(&json!({
-            "steps": summary.steps, "tokens": summary.tokens, "seconds": summary.seconds, "loss": summary.loss,
+            "steps": summary.steps, "tokens": summary.tokens, "seconds": summary.seconds, "waited_for_data": summary.waited, "loss": summary.loss,
             "bits_per_byte": summary.bits_per_byte, "recall": summary.recall, "stopped": summary.stopped, "model": model,
         }))?;
     } else {

@@ -96,3 +96,29 @@ impl Plan {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_learned_in_parts() {
+        let Some(free) = shuyuan_tensor::free_memory() else { return };
+        let mut recipe = Recipe::quickstart();
+        let config = recipe.config(6400);
+        recipe.train.batch = 1 << 16;
+        let rows = recipe.train.batch;
+        let all = Plan::new(&recipe, &config);
+        let plan = Plan::fitting(&mut recipe, &config).unwrap();
+        assert!(plan.memory_mib <= free >> 20 || all.memory_mib <= free >> 20);
+        assert_eq!(
+            (recipe.train.batch * recipe.train.accumulation, plan.tokens_per_step),
+            (rows, all.tokens_per_step)
+        );
+        // A row that no machine holds.
+        (recipe.train.batch, recipe.train.tokens, recipe.model.hidden_size) = (2, 1 << 24, 1 << 14);
+        let config = recipe.config(1 << 20);
+        let error = Plan::fitting(&mut recipe, &config).unwrap_err();
+        assert!(matches!(error, TrainError::Memory { batch: 1, .. }), "{error}");
+    }
+}

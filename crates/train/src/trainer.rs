@@ -69,6 +69,8 @@ pub struct Summary {
     pub tokens: u64,
     /// Seconds of training in all.
     pub seconds: f64,
+    /// Of those since the run was begun or resumed, seconds that it waited for data.
+    pub waited: f64,
     /// Mean loss of the last steps.
     pub loss: f64,
     /// Of held-out text, at the end.
@@ -119,6 +121,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
 
     let mut rows = state.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
     let mut grads = Grads::default();
+    let mut waited = 0.0;
     let mut last_moment = state.seconds;
     let mut saved = (state.step, state.finished);
     while !state.finished && !stop.load(Ordering::Relaxed) {
@@ -130,7 +133,9 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             rows = recipe.rows(progress);
             data.shape(rows.0, rows.1)?;
         }
+        let asked = Instant::now();
         let (batches, cursors) = next_batches(&mut *data, recipe.train.accumulation, &state.skip)?;
+        waited += asked.elapsed().as_secs_f64();
         if batches.is_empty() {
             state.finished = true;
             break;
@@ -236,6 +241,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         steps: state.step,
         tokens: state.tokens,
         seconds: state.seconds,
+        waited,
         loss: tail.iter().map(|metric| metric.loss).sum::<f64>() / tail.len().max(1) as f64,
         bits_per_byte: metrics.iter().rev().find_map(|metric| metric.validation_bits_per_byte),
         recall: metrics.iter().rev().find_map(|metric| metric.validation_recall),

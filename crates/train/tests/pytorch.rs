@@ -19,7 +19,8 @@ struct Rule {
 
 impl Rule {
     fn draw(&mut self, n: u32) -> u32 {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state =
+            self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.state >> 33) % u64::from(n)) as u32
     }
 }
@@ -132,5 +133,8 @@ fn bf16_stays_within_the_spread_of_seeds() {
     let low = end(losses("bf16", Some(1)));
     let (least, most) = seeds.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
     println!("f32 {seeds:?}, bf16 {low}");
-    assert!((least..=most).contains(&low) || (low - seeds[0]).abs() < 0.2 * (most - least), "{seeds:?} {low}");
+    assert!(
+        (least..=most).contains(&low) || (low - seeds[0]).abs() < 0.2 * (most - least),
+        "{seeds:?} {low}"
+    );
 }
