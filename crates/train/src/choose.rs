@@ -73,7 +73,7 @@ pub fn foretold(params: f64, bytes: f64, unique: f64) -> f64 {
 }
 
 /// E, A, α, B, β.
-const LAW: [f64; 5] = [1.272, 56.27, 0.36, 207.0, 0.36];
+const LAW: [f64; 5] = [1.389, 270.5, 0.5, 399.7, 0.4];
 /// After so many passes more, text is worn out.
 const REPEATS: f64 = 15.0;
 

@@ -65,12 +65,7 @@ impl Plan {
     /// If not even one row at a time fits: both figures.
     pub fn fitting(recipe: &mut Recipe, config: &Config) -> Result<Self, TrainError> {
         let mut plan = Self::new(recipe, config);
-        while plan.check(recipe).is_err() && recipe.train.batch.is_multiple_of(2) {
-            recipe.train.batch /= 2;
-            recipe.train.accumulation *= 2;
-            if let Some(first) = &mut recipe.train.first {
-                first.batch = (first.batch / 2).max(1);
-            }
+        while plan.check(recipe).is_err() && recipe.halve() {
             plan = Self::new(recipe, config);
         }
         plan.check(recipe)?;

@@ -354,6 +354,21 @@ impl Recipe {
         }
     }
 
+    /// Learns half as many rows at a time, twice as often a step; false if there is only one, or an odd number.
+    pub fn halve(&mut self) -> bool {
+        let train = &mut self.train;
+        let even = |rows: usize| rows.is_multiple_of(2);
+        if !even(train.batch) || train.first.is_some_and(|first| !even(first.batch)) {
+            return false;
+        }
+        train.batch /= 2;
+        train.accumulation *= 2;
+        if let Some(first) = &mut train.first {
+            first.batch /= 2;
+        }
+        true
+    }
+
     /// What products are multiplied in.
     pub fn precision(&self) -> Precision {
         if self.train.precision == "f32" { Precision::F32 } else { Precision::Bf16 }

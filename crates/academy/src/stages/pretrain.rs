@@ -169,27 +169,23 @@ pub(super) fn within_memory(
     config: &Config,
     begun: Option<&Recipe>,
 ) -> Result<Plan> {
-    let asked = (recipe.train.batch, recipe.train.accumulation);
-    if let Some(begun) = begun
-        && begun.train.batch * begun.train.accumulation == asked.0 * asked.1
-    {
-        let train = &mut recipe.train;
-        (train.batch, train.accumulation, train.first) =
-            (begun.train.batch, begun.train.accumulation, begun.train.first);
+    let asked = recipe.train.batch;
+    if let Some(begun) = begun {
+        while recipe.train.batch > begun.train.batch && recipe.halve() {}
         let plan = Plan::new(recipe, config);
         plan.check(recipe)?;
         return Ok(plan);
     }
     let plan = Plan::fitting(recipe, config)?;
     let (batch, parts) = (recipe.train.batch, recipe.train.accumulation);
-    if batch != asked.0 {
+    if batch != asked {
         let text = match academy.lang {
             Lang::Zh => {
-                format!("内存放不下每次 {} 行:改为每次 {batch} 行,每步 {parts} 次,结果相当。", asked.0)
+                format!("内存放不下每次 {} 行:改为每次 {batch} 行,每步 {parts} 次,结果相当。", asked)
             }
             Lang::En => format!(
                 "{} rows at a time do not fit into memory: {batch} at a time, {parts} times a step, come to the same.",
-                asked.0
+                asked
             ),
         };
         academy.events.message(Level::Warn, text);
