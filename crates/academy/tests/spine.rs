@@ -184,6 +184,23 @@ fn accumulated_batches_teach_like_one() {
 }
 
 #[test]
+fn without_a_recipe_the_size_follows_from_the_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let academy = school(dir.path(), 1_500);
+    let stop = AtomicBool::new(false);
+    let (_, events) = academy.events.subscribe();
+    let mut chosen = options(&academy, "chosen", 1, false);
+    (chosen.recipe, chosen.steps, chosen.minutes) = (None, None, Some(0.03));
+    let summary = pretrain::run(&academy, &chosen, &stop).unwrap();
+    assert_eq!(summary.model.config().hidden_size, 128, "two seconds are for the smallest");
+    let said = |event| matches!(event, Event::Message { text, .. } if text.contains("recipes/2m.toml"));
+    assert!(events.try_iter().any(said), "which, and why");
+    let run = shuyuan_train::recipe_of(&chosen.output).unwrap();
+    assert_eq!(run.train.minutes, Some(0.03));
+    assert!(run.train.first.is_some(), "its rows are short at first");
+}
+
+#[test]
 fn a_wrong_checkpoint_recipe_or_length_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let academy = school(dir.path(), 300);

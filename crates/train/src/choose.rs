@@ -124,8 +124,8 @@ pub fn choose(
 /// What is foretold of `recipe` when the time is over.
 fn at_the_end(budget: &Budget, recipe: &Recipe, plan: &Plan, seconds_per_step: f64) -> f64 {
     let steps = budget.seconds / seconds_per_step;
-    // Less than its warm-up is no training.
-    let steps = (steps - recipe.optimizer.warmup_steps as f64).max(1e-3);
+    // What is done while rates rise counts for less.
+    let steps = steps * steps / (steps + recipe.optimizer.warmup_steps as f64);
     let bytes = |tokens: f64| tokens * budget.bytes_per_token;
     foretold(plan.params as f64, bytes(steps * plan.tokens_per_step as f64), bytes(budget.tokens_per_epoch))
 }
@@ -152,7 +152,9 @@ mod tests {
             last = at;
         }
         assert!(last >= 2, "four days are worth more than 4m");
-        assert_eq!(chosen(budget(5.0, 1e9, 4e11)), "2m");
+        for minutes in [0.01, 5.0] {
+            assert_eq!(chosen(budget(minutes, 1e9, 4e11)), "2m");
+        }
         assert!(size(chosen(budget(60.0, 1e9, 4e13))) > size(chosen(budget(60.0, 1e9, 4e11))));
     }
 
