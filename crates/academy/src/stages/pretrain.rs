@@ -181,11 +181,10 @@ pub(super) fn within_memory(
     if batch != asked {
         let text = match academy.lang {
             Lang::Zh => {
-                format!("内存放不下每次 {} 行:改为每次 {batch} 行,每步 {parts} 次,结果相当。", asked)
+                format!("内存放不下每次 {asked} 行:改为每次 {batch} 行,每步 {parts} 次,结果相当。")
             }
             Lang::En => format!(
-                "{} rows at a time do not fit into memory: {batch} at a time, {parts} times a step, come to the same.",
-                asked
+                "{asked} rows at a time do not fit into memory: {batch} at a time, {parts} times a step, come to the same."
             ),
         };
         academy.events.message(Level::Warn, text);

@@ -1,6 +1,7 @@
 //! From a tile's scores to its probabilities and their gradients, packed as they are worked out.
 
 use super::tiles::{Seen, TILE};
+use crate::matmul::pack_avx512::{interleave, pairs};
 use crate::matmul::packed::Panels;
 use crate::simd::{Avx512, LANES, Simd};
 use std::arch::x86_64::*;
@@ -30,10 +31,6 @@ pub(super) unsafe fn probabilities(
     out: &mut Packed,
 ) {
     assert!(p.len() == TILE * TILE && ds.len() == p.len(), "attention: a tile of another size");
-    let interleave = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18,
-        2, 17, 1, 16, 0,
-    );
     let zero = _mm512_setzero_ps();
     // Two rows at a time, since bf16 are paired along queries in a right factor; 32 keys at a time, a block of a left one.
     for first in (0..TILE).step_by(2) {
@@ -64,9 +61,7 @@ pub(super) unsafe fn probabilities(
                 out.ds_left.store(first + r, keys, pairs(ds[0], ds[1]));
             }
             for half in 0..2 {
-                let right = |rows: &[[__m512; 2]; 2]| {
-                    _mm512_permutexvar_epi16(interleave, pairs(rows[0][half], rows[1][half]))
-                };
+                let right = |rows: &[[__m512; 2]; 2]| interleave(pairs(rows[0][half], rows[1][half]));
                 out.p_right.store_words(keys + half * LANES, first, right(&rows_p));
                 out.ds_right.store_words(keys + half * LANES, first, right(&rows_ds));
             }
@@ -77,12 +72,4 @@ pub(super) unsafe fn probabilities(
 /// A bit for each of the sixteen positions from `at` that lie before `end`.
 fn bits(end: usize, at: usize) -> u16 {
     ((1u32 << end.saturating_sub(at).min(LANES)) - 1) as u16
-}
-
-/// Both as bf16, one after the other.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn pairs(low: __m512, high: __m512) -> __m512i {
-    // SAFETY: both types are 512 plain bits.
-    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
 }

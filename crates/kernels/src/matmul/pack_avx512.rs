@@ -53,14 +53,10 @@ pub(super) unsafe fn block_pairs(
             *r = unsafe { convert(src.add(lane * lane_stride), 16) };
         }
     } else {
-        let interleave = _mm512_set_epi16(
-            31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
-            18, 2, 17, 1, 16, 0,
-        );
         for (word, r) in r.iter_mut().enumerate() {
             // SAFETY: by this function's contract.
             let halves = unsafe { convert(src.add(2 * word * k_stride), k_stride) };
-            *r = _mm512_permutexvar_epi16(interleave, halves);
+            *r = interleave(halves);
         }
     }
     // SAFETY: AVX-512F is there.
@@ -71,11 +67,28 @@ pub(super) unsafe fn block_pairs(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn convert(src: *const f32, second: usize) -> __m512i {
-    // SAFETY: as the caller says; both types are 512 plain bits.
-    unsafe {
-        let (low, high) = (_mm512_loadu_ps(src), _mm512_loadu_ps(src.add(second)));
-        std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low))
-    }
+    // SAFETY: as the caller says.
+    let (low, high) = unsafe { (_mm512_loadu_ps(src), _mm512_loadu_ps(src.add(second))) };
+    pairs(low, high)
+}
+
+/// Both as bf16, one after the other.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(crate) fn pairs(low: __m512, high: __m512) -> __m512i {
+    // SAFETY: both types are 512 plain bits.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low)) }
+}
+
+/// Two halves of sixteen bf16 as sixteen words: a number of the first, then its fellow of the second.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn interleave(halves: __m512i) -> __m512i {
+    let order = _mm512_set_epi16(
+        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18,
+        2, 17, 1, 16, 0,
+    );
+    _mm512_permutexvar_epi16(order, halves)
 }
 
 #[inline]
