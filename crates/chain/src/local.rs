@@ -6,8 +6,9 @@ use shuyuan_engine::{
     Sampling, TokenTable,
 };
 use shuyuan_text::{
-    ChatTemplate, END_OF_TEXT, IM_END, Message, Rendering, StreamDecoder, TokenId, Tokenizer,
+    ChatTemplate, END_OF_TEXT, IM_END, Message, Rendering, Role, StreamDecoder, TokenId, Tokenizer,
 };
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
@@ -46,7 +47,7 @@ pub struct Options {
     pub owner: u64,
     /// Whose prompts it may share what was read with.
     pub prefix: PrefixScope,
-    /// What happens where the context is full.
+    /// What happens where the context is full. A conversation that may slide keeps its instructions, whatever is said here.
     pub overflow: Overflow,
     /// Ends the work from elsewhere.
     pub cancel: Cancel,
@@ -169,8 +170,30 @@ impl Local {
     /// A number out of bounds, a conversation longer than the context, a tokenizer without chat tokens.
     pub fn chat(&self, messages: &[Message], options: &Options, on: Listener) -> Result<Reply, ChainError> {
         let template = self.template()?;
-        let ids = template.render(messages, &Rendering::answer())?;
-        self.answer_ids(ids, template.stop_ids(), options, on)
+        let rendering = Rendering::answer();
+        let ids = template.render(messages, &rendering)?;
+        let overflow = match options.overflow {
+            Overflow::Refuse => Overflow::Refuse,
+            Overflow::Slide { .. } => self.slide(template, messages, &rendering, &ids),
+        };
+        self.answer_ids(ids, template.stop_ids(), &Options { overflow, ..options.clone() }, on)
+    }
+
+    /// Lets a conversation of `ids` lose its middle where it is longer than the context, but not the messages of the system at
+    /// its beginning, nor the tools.
+    pub fn slide(
+        &self,
+        template: &ChatTemplate,
+        messages: &[Message],
+        rendering: &Rendering,
+        ids: &[TokenId],
+    ) -> Overflow {
+        let count = messages.iter().take_while(|message| message.role == Role::System).count();
+        let rendering = Rendering { add_generation_prompt: false, ..rendering.clone() };
+        // A template may refuse a conversation in which nobody says anything.
+        let alone = template.render(&messages[..count], &rendering).unwrap_or_default();
+        let same = alone.iter().zip(ids).take_while(|(alone, all)| alone == all).count();
+        Overflow::Slide { keep: same.min(self.engine.model().config().max_position_embeddings / 2) }
     }
 
     /// Goes on with a text.
@@ -261,9 +284,11 @@ impl Local {
     }
 }
 
-/// The bytes of a tokenizer's tokens. Special tokens write no text, and the two that end a text or a turn end a constraint.
+/// The bytes of a tokenizer's tokens. Control tokens write no text, and the two that end a text or a turn end a constraint.
 fn token_table(tokenizer: &Tokenizer) -> Result<TokenTable, EngineError> {
-    let bytes = |id| if tokenizer.is_special(id) { Vec::new() } else { tokenizer.token_bytes(id).to_vec() };
+    let control: HashSet<TokenId> =
+        tokenizer.specials().iter().filter(|special| special.control).map(|special| special.id).collect();
+    let bytes = |id| if control.contains(&id) { Vec::new() } else { tokenizer.token_bytes(id).to_vec() };
     let named = [IM_END, END_OF_TEXT].into_iter().filter_map(|text| tokenizer.special(text));
     let mut ends: Vec<TokenId> = named.chain(tokenizer.eos_ids().iter().copied()).collect();
     ends.sort_unstable();

@@ -2,12 +2,13 @@
 
 use crate::args::Global;
 use crate::models::{self, Speech};
-use crate::out::{self, say};
+use crate::out::{self, note, say};
 use crate::stop;
-use crate::style::{DIM, RESET, safe, visible};
+use crate::style::{DIM, RESET, YELLOW, safe, visible};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use shuyuan_academy::Lang;
 use shuyuan_chain::{Piece, Reply};
 use shuyuan_text::{TokenId, Tokenizer};
 use std::io::IsTerminal;
@@ -69,6 +70,7 @@ impl Generate {
         })?;
         if loud {
             say!("")?;
+            tell_dropped(&reply, global.lang());
             if self.alternatives > 0 {
                 print_alternatives(tokenizer, &tokens)?;
             }
@@ -91,7 +93,25 @@ pub(crate) fn summary(reply: &Reply) -> Value {
     json!({
         "text": reply.text, "ids": reply.ids, "finish_reason": reply.ending,
         "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.ids.len(),
+        "dropped_tokens": dropped(reply),
     })
+}
+
+/// Says how much was left out, if anything.
+pub(crate) fn tell_dropped(reply: &Reply, lang: Lang) {
+    let count = dropped(reply);
+    if count > 0 {
+        let what = lang.pick(
+            "个词元被略去:文本比模型能读的长",
+            "tokens were left out: the text is longer than the model reads",
+        );
+        note(format_args!("{YELLOW}{count} {what}{RESET}"));
+    }
+}
+
+/// Tokens that were left out because the text was longer than the model reads.
+pub(crate) fn dropped(reply: &Reply) -> usize {
+    reply.finish.map_or(0, |finish| finish.dropped_tokens)
 }
 
 /// Shows text as it comes, until Ctrl-C.

@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use shuyuan_academy::stages::quickstart::MODEL;
 use shuyuan_academy::{Academy, Home, LiveEmbedder, LiveModel};
 use shuyuan_chain::{Local, Options};
@@ -55,6 +55,15 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
     )
 }
 
+/// What happens to a text that is longer than a model reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Overflow {
+    /// It is an error that names both lengths
+    Refuse,
+    /// Its beginning stays, its middle goes; how much went is told
+    Slide,
+}
+
 /// How tokens are chosen.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Speech {
@@ -79,6 +88,9 @@ pub(crate) struct Speech {
     /// Seed of the draws
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
+    /// What happens to a text that is longer than the model reads
+    #[arg(long, default_value = "refuse", value_name = "HOW")]
+    overflow: Overflow,
     /// Texts before which to end
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
@@ -98,6 +110,10 @@ impl Speech {
                 ..Sampling::default()
             },
             stop: self.stop.clone(),
+            overflow: match self.overflow {
+                Overflow::Refuse => shuyuan_engine::Overflow::Refuse,
+                Overflow::Slide => shuyuan_engine::Overflow::Slide { keep: 0 },
+            },
             ..Options::default()
         }
     }

@@ -1,9 +1,10 @@
 //! `serve`: the web app and OpenAI's API.
 
 use crate::args::Global;
+use crate::models::{self, Overflow};
 use crate::out::{self, note};
+use crate::stop;
 use crate::style::{BOLD, DIM, RESET, YELLOW};
-use crate::{models, stop};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -39,6 +40,9 @@ pub(crate) struct Serve {
     /// The most weights in memory beside the model above [default: half of the memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     model_memory_mib: Option<u64>,
+    /// What happens to a text that is longer than a model reads, where a request does not say
+    #[arg(long, default_value = "refuse", value_name = "HOW")]
+    overflow: Overflow,
     /// How long Ctrl-C waits for answers under way
     #[arg(long, default_value_t = 30, value_name = "N")]
     drain_seconds: u64,
@@ -66,6 +70,7 @@ impl Serve {
             at_once: self.at_once.into(),
             idle: Duration::from_secs(self.idle_minutes.saturating_mul(60)),
             model_memory: self.model_memory_mib.map(|mib| (mib as usize) << 20),
+            slide: self.overflow == Overflow::Slide,
             access_log: !self.no_access_log,
             drain: Duration::from_secs(self.drain_seconds),
         };

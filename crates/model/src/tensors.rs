@@ -95,6 +95,14 @@ impl Tensors {
         Self::new(path, gguf.tensors().map(raw).collect())
     }
 
+    /// Those of a safetensors file in memory.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<Self, ModelError> {
+        let path = Path::new("(memory)");
+        let mut all = Self::new(path, BTreeMap::new());
+        all.add_bytes(path, &Arc::new(bytes), |_| true)?;
+        Ok(all)
+    }
+
     /// Those of a model in memory.
     pub(crate) fn of_memory(raws: Vec<(String, Raw)>) -> Self {
         Self::new(Path::new("memory"), raws.into_iter().collect())
@@ -104,9 +112,22 @@ impl Tensors {
         let invalid = |what: String| ModelError::Invalid { path: path.to_path_buf(), what };
         let map = map(path).map_err(|source| ModelError::Read { path: path.to_path_buf(), source })?;
         let map = map.ok_or_else(|| invalid("expected a file, found a folder or device".into()))?;
-        let map = Arc::new(map);
-        let file = SafeTensors::deserialize(&map).map_err(|error| {
-            invalid(format!("expected a safetensors file, found something else ({error})"))
+        self.add_bytes(path, &Arc::new(map), wanted)
+    }
+
+    /// Those of a safetensors file in memory or mapped; `path` is what errors name.
+    fn add_bytes<T>(
+        &mut self,
+        path: &Path,
+        bytes: &Arc<T>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), ModelError>
+    where
+        T: std::ops::Deref<Target = [u8]> + AsRef<[u8]> + Send + Sync + 'static,
+    {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| ModelError::Invalid {
+            path: path.to_path_buf(),
+            what: format!("expected a safetensors file, found something else ({error})"),
         })?;
         for (name, view) in file.iter() {
             if !wanted(name) {
@@ -122,10 +143,10 @@ impl Tensors {
                     continue;
                 }
             };
-            let start = view.data().as_ptr() as usize - map.as_ptr() as usize;
-            let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = map.clone();
-            let bytes = Bytes::new(owner, start..start + view.data().len());
-            self.left.insert(name.to_string(), Raw { kind, shape: view.shape().to_vec(), bytes });
+            let start = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
+            let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = bytes.clone();
+            let part = Bytes::new(owner, start..start + view.data().len());
+            self.left.insert(name.to_string(), Raw { kind, shape: view.shape().to_vec(), bytes: part });
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(crate) struct App {
     pub teaching: teach::Teaching,
     pub syncing: Syncing,
     pub metrics: Arc<Metrics>,
+    pub slide: bool,
     pub access_log: bool,
     /// True once the server is ending.
     pub ending: watch::Sender<bool>,
@@ -54,6 +55,7 @@ impl App {
             teaching: teach::Teaching::default(),
             syncing: Syncing::default(),
             metrics: Arc::default(),
+            slide: options.slide,
             access_log: options.access_log,
             ending: watch::Sender::new(false),
         })

@@ -25,4 +25,5 @@ mod turns;
 mod web;
 
 pub use keys::{NamedKey, read_keys, write_keys};
+pub use openai::read_body;
 pub use serve::{DEFAULT_PORT, ServeOptions, Server, serve};

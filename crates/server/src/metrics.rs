@@ -5,9 +5,11 @@
 
 use crate::app::Shared;
 use crate::key::Owner;
+use crate::models::Size;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use shuyuan_engine::Stats;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,14 +143,41 @@ pub(crate) async fn metrics(_: Owner, State(app): Shared) -> Response {
     head(&mut out, "shuyuan_models_loaded", "gauge", "Models in memory.");
     line(&mut out, "shuyuan_models_loaded", models.len());
     head(&mut out, "shuyuan_model_bytes", "gauge", "Bytes of the weights of each model in memory.");
-    for (name, size) in models {
-        line(&mut out, format_args!("shuyuan_model_bytes{{model=\"{}\"}}", label(&name)), size.bytes);
+    for (name, size) in &models {
+        line(&mut out, format_args!("shuyuan_model_bytes{{model=\"{}\"}}", label(name)), size.bytes);
     }
+    engines(&mut out, &models);
     if let Some(bytes) = shuyuan_tensor::held_memory() {
         head(&mut out, "process_resident_memory_bytes", "gauge", "Memory of this process.");
         line(&mut out, "process_resident_memory_bytes", bytes);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out).into_response()
+}
+
+/// What the engine of each model in memory does and did.
+fn engines(out: &mut String, models: &[(String, Size)]) {
+    type Of = fn(&Stats) -> u64;
+    let all: [(&str, &str, &str, Of); 12] = [
+        ("running", "gauge", "Requests being read or written.", |s| s.running as u64),
+        ("waiting", "gauge", "Requests that wait for a place in the batch.", |s| s.waiting as u64),
+        ("cache_bytes", "gauge", "Bytes that keys and values may take.", |s| (s.pages * s.page_bytes) as u64),
+        ("cache_used_bytes", "gauge", "Bytes that they take.", |s| (s.pages_used * s.page_bytes) as u64),
+        ("steps_total", "counter", "Forward passes.", |s| s.steps),
+        ("requests_total", "counter", "Requests that began.", |s| s.requests),
+        ("prefix_hits_total", "counter", "Those that went on from what others had read.", |s| s.prefix_hits),
+        ("prefix_tokens_total", "counter", "Tokens that were not read again.", |s| s.prefix_tokens),
+        ("tokens_total", "counter", "Tokens written.", |s| s.tokens_written),
+        ("guessed_tokens_total", "counter", "Tokens guessed from the texts themselves.", |s| s.proposed),
+        ("guessed_right_tokens_total", "counter", "Those that were right.", |s| s.accepted),
+        ("preempted_total", "counter", "Requests set back for want of memory.", |s| s.preempted),
+    ];
+    for (name, kind, help, of) in all {
+        let name = format!("shuyuan_engine_{name}");
+        head(out, &name, kind, help);
+        for (model, size) in models {
+            line(out, format_args!("{name}{{model=\"{}\"}}", label(model)), of(&size.engine));
+        }
+    }
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

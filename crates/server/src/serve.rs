@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub idle: Duration,
     /// The most bytes of weights beside the live model's. None: half of this machine's memory.
     pub model_memory: Option<usize>,
+    /// Whether a text that is longer than the context loses its middle where a request does not say.
+    pub slide: bool,
     /// Whether each request is told on standard error.
     pub access_log: bool,
     /// How long the end waits for answers under way.
@@ -47,6 +49,7 @@ impl Default for ServeOptions {
             at_once: 16,
             idle: Duration::from_secs(15 * 60),
             model_memory: None,
+            slide: false,
             access_log: false,
             drain: Duration::from_secs(30),
         }

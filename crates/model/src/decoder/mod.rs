@@ -73,6 +73,16 @@ impl Decoder {
         Ok(Self::new(config, weights))
     }
 
+    /// A model in memory: its `config.json` and the bytes of its safetensors.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`].
+    pub fn of_bytes(config: &str, safetensors: Vec<u8>) -> Result<Self, ModelError> {
+        let mut config = DecoderConfig::from_json(config)?;
+        let weights = weights::gather(&mut config, Tensors::of_bytes(safetensors)?, Naming::HuggingFace)?;
+        Ok(Self::new(config, weights))
+    }
+
     /// A copy of the weights of a model in training, as they are now.
     ///
     /// # Panics

@@ -283,7 +283,8 @@ impl Gather<'_> {
             let (raw, bias) = self.raw(Is::Qkv, (h + 2 * k) * d, c, bias);
             let part = |first: usize, rows: usize| Linear {
                 matrix: Arc::new(raw.rows(first * d, rows * d).matrix()),
-                bias: bias.as_ref().map(|bias| bias[first * d..(first + rows) * d].to_vec()),
+                // Nothing of what is missing.
+                bias: bias.as_ref().map(|b| b.get(first * d..(first + rows) * d).unwrap_or(&[]).to_vec()),
             };
             return [part(0, h), part(h, k), part(h + k, k)];
         }

@@ -50,8 +50,8 @@ impl Models {
     /// Each model in memory: the live one first, then the others by name.
     pub fn loaded(&self, academy: &Academy) -> Vec<(String, Size)> {
         let live = academy.live().map(|live| {
-            let context = live.model.config().max_position_embeddings;
-            (live.name, Size { bytes: live.model.bytes(), context })
+            let size = Size::of(&live);
+            (live.name, size)
         });
         let mut others = self.pool.sizes();
         others.retain(|(name, _)| live.as_ref().is_none_or(|(live, _)| live != name));

@@ -4,6 +4,7 @@
 use crate::error::{ApiError, Result};
 use axum::http::StatusCode;
 use shuyuan_academy::LiveModel;
+use shuyuan_engine::Stats;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,17 @@ impl From<LiveModel> for Held {
 pub(crate) struct Size {
     pub bytes: usize,
     pub context: usize,
+    pub engine: Stats,
+}
+
+impl Size {
+    pub fn of(live: &LiveModel) -> Self {
+        Self {
+            bytes: live.model.bytes(),
+            context: live.model.config().max_position_embeddings,
+            engine: live.local().engine().stats(),
+        }
+    }
 }
 
 pub(crate) struct Pool {
@@ -143,10 +155,12 @@ impl Pool {
     }
 
     pub fn sizes(&self) -> Vec<(String, Size)> {
-        let size =
-            |l: &Loaded| Size { bytes: l.bytes, context: l.live.model.config().max_position_embeddings };
-        let mut all: Vec<_> =
-            self.shelf().loaded.iter().map(|(name, loaded)| (name.clone(), size(loaded))).collect();
+        let mut all: Vec<_> = self
+            .shelf()
+            .loaded
+            .iter()
+            .map(|(name, loaded)| (name.clone(), Size { bytes: loaded.bytes, ..Size::of(&loaded.live) }))
+            .collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }

@@ -1,6 +1,6 @@
 //! OpenAI's ways to ask: a conversation, a text to go on with, vectors of texts, and the responses API.
 //!
-//! request (fields) → `Job` → a turn in the queue → a thread that generates → `Reader` takes the answer apart → `Writer`
+//! request (fields) → `Job` → a turn in the queue → threads that generate → `Reader` takes the answer apart → `Writer`
 //! makes JSON or server-sent events of it.
 
 mod embeddings;
@@ -28,15 +28,16 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use futures_util::stream;
-use job::{Job, Said};
+use job::{Answers, Job, Said};
 use prompt::Conversation;
 use reply::Reply;
 use response::Response;
 use settings::Settings;
+use shuyuan_engine::Overflow;
+use shuyuan_model::DecoderConfig;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedReceiver;
 use writer::{About, Frame, Writer};
 
 /// Which of the routes.
@@ -59,11 +60,36 @@ pub(crate) async fn responses(State(app): Shared, fields: Fields) -> Result<Http
     answer(app, fields, Kind::Response).await
 }
 
+/// Reads the body of a request to chat, completions and responses as these routes do, up to where a model is needed: what a
+/// fuzzer feeds. `config` is the model that would answer.
+///
+/// # Errors
+/// What each of the three routes would answer instead of a text, if all of them refuse it.
+pub fn read_body(body: &[u8], config: &DecoderConfig) -> std::result::Result<(), String> {
+    let fields = Fields::read(&body.to_vec().into()).map_err(|error| error.message)?;
+    let each = |kind| {
+        Settings::read(&fields, kind, config)?;
+        match kind {
+            Kind::Chat => Conversation::read(&fields).map(drop),
+            Kind::Completion => fields.ids("prompt", config.vocab_size).map(drop),
+            Kind::Response => response_input::conversation(&fields).map(drop),
+        }
+    };
+    let refused: Vec<ApiError> = [Kind::Chat, Kind::Completion, Kind::Response]
+        .into_iter()
+        .filter_map(|kind| each(kind).err())
+        .collect();
+    match refused.as_slice() {
+        [error, _, _] => Err(error.message.clone()),
+        _ => Ok(()),
+    }
+}
+
 async fn answer(app: Arc<App>, fields: Fields, kind: Kind) -> Result<HttpResponse> {
     let preparing = app.clone();
     let (job, writer, stream) = aside(move || prepare(&preparing, &fields, kind)).await?;
-    // A client that goes away while it waits gives up its place, and one that goes away later stops the thread: both
-    // are futures that axum drops.
+    // A client that goes away while it waits gives up its place, and one that goes away later stops the work: both are
+    // futures that axum drops.
     let turn = app.turns.take().await?;
     let (tally, n) = (Arc::new(Tally::default()), job.n);
     let said = job.start(turn, app.metrics.clone(), tally.clone());
@@ -88,10 +114,15 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Box<dyn Write
     if kind != Kind::Completion {
         prompt::goes_on(&mut prompt, fields, &live)?;
     }
-    let read = prompt.ids.len() + prompt.begun.len();
-    live.model.check(&prompt.ids, read + 1)?;
-    let room = config.max_position_embeddings - read;
-    let job = Job::new(live, prompt, room, &settings);
+    let (read, context) = (prompt.ids.len() + prompt.begun.len(), config.max_position_embeddings);
+    let (overflow, room) = match settings.slide.unwrap_or(app.slide) {
+        true => (prompt.slide, context),
+        false => {
+            live.model.check(&prompt.ids, read + 1)?;
+            (Overflow::Refuse, context - read)
+        }
+    };
+    let job = Job::new(live, prompt, room, overflow, &settings);
     let stream = settings.stream;
     let writer: Box<dyn Writer> = match kind {
         Kind::Chat => Box::new(Reply::new(kind, About::new("chatcmpl-", &job, settings), job.n)),
@@ -101,9 +132,9 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Box<dyn Write
     Ok((job, writer, stream))
 }
 
-async fn whole(mut writer: Box<dyn Writer>, mut said: UnboundedReceiver<Said>) -> Result<HttpResponse> {
+async fn whole(mut writer: Box<dyn Writer>, mut said: Answers) -> Result<HttpResponse> {
     let mut ended = false;
-    while let Some(said) = said.recv().await {
+    while let Some(said) = said.next().await {
         match said {
             Said::Piece(choice, piece) => drop(writer.piece(choice, piece)),
             Said::End(choice, end) => {
@@ -124,7 +155,7 @@ async fn whole(mut writer: Box<dyn Writer>, mut said: UnboundedReceiver<Said>) -
 struct Streaming {
     writer: Box<dyn Writer>,
     /// None after the end.
-    said: Option<UnboundedReceiver<Said>>,
+    said: Option<Answers>,
     ready: VecDeque<Frame>,
     /// Answers that have not ended.
     open: usize,
@@ -136,7 +167,7 @@ impl Streaming {
             if let Some(frame) = self.ready.pop_front() {
                 return Some((Ok(frame.into()), self));
             }
-            match self.said.as_mut()?.recv().await {
+            match self.said.as_mut()?.next().await {
                 Some(Said::Piece(choice, piece)) => self.ready.extend(self.writer.piece(choice, piece)),
                 Some(Said::End(choice, end)) => {
                     self.ready.extend(self.writer.end(choice, end));
@@ -158,7 +189,7 @@ impl Streaming {
     }
 }
 
-fn streamed(mut writer: Box<dyn Writer>, said: UnboundedReceiver<Said>, n: usize) -> HttpResponse {
+fn streamed(mut writer: Box<dyn Writer>, said: Answers, n: usize) -> HttpResponse {
     let ready = VecDeque::from(writer.opening());
     let streaming = Streaming { writer, said: Some(said), ready, open: n };
     let sse = Sse::new(stream::unfold(streaming, Streaming::next)).keep_alive(KeepAlive::default());

@@ -8,6 +8,7 @@ use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
+use shuyuan_engine::{Grammar, Overflow};
 use shuyuan_text::{CallFormat, END_OF_TEXT, Json, Message, Rendering, Role};
 
 /// What is read before the first token is written.
@@ -15,8 +16,12 @@ pub(crate) struct Prompt {
     pub ids: Vec<u32>,
     /// With what the answer begins already.
     pub begun: Vec<u32>,
+    /// How it loses its middle where it is longer than the context, if it may.
+    pub slide: Overflow,
     /// Ids that end the answer, besides those of the model and the tokenizer.
     pub stop_ids: Vec<u32>,
+    /// What the rest of an answer must be that has begun with a call.
+    pub grammar: Option<Grammar>,
     /// Takes the answer apart.
     pub reader: Reader,
     /// In whose form calls are written.
@@ -93,6 +98,7 @@ impl Conversation {
         };
         let refused = |error| ApiError::field(field, error);
         let ids = template.render(&messages, &rendering).map_err(refused)?;
+        let slide = local.slide(template, &messages, &rendering, &ids);
         let thinks = match taught.thinking {
             false => None,
             true => Some(
@@ -100,15 +106,24 @@ impl Conversation {
             ),
         };
         let mut reader = Reader::new(taught.format, self.tools.names(), self.tools.parallel, thinks);
-        let mut begun = Vec::new();
+        let (mut begun, mut grammar) = (Vec::new(), None);
         if let Some(beginning) = self.tools.beginning(taught.format) {
             // A call is no thought.
             let end = if thinks == Some(true) { "\n</think>\n\n" } else { "" };
             let text = [end, &beginning].concat();
             begun = live.tokenizer.encode_with_specials(&text);
             reader.push(&text);
+            grammar = self.tools.grammar(taught.format);
+            // Parameters that cannot be kept to are only told to the model, unless it must keep to them.
+            if let Some(Err(error)) = grammar.as_ref().map(|grammar| local.constraint(grammar)) {
+                if self.tools.strict {
+                    return Err(ApiError::field("tools", error));
+                }
+                grammar = None;
+            }
         }
-        Ok(Prompt { ids, begun, stop_ids: template.stop_ids().to_vec(), reader, format: taught.format })
+        let stop_ids = template.stop_ids().to_vec();
+        Ok(Prompt { ids, begun, slide, stop_ids, grammar, reader, format: taught.format })
     }
 }
 
@@ -142,6 +157,7 @@ pub(crate) fn goes_on(prompt: &mut Prompt, fields: &Fields, live: &LiveModel) ->
     if let Some(ids) = fields.ids("continue_ids", live.model.config().vocab_size)? {
         prompt.reader.push(&live.tokenizer.decode(&ids));
         prompt.begun = ids;
+        prompt.grammar = None;
     }
     Ok(())
 }
@@ -150,7 +166,16 @@ pub(crate) fn goes_on(prompt: &mut Prompt, fields: &Fields, live: &LiveModel) ->
 pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Prompt> {
     let ids = completion_ids(fields, live)?;
     let stop_ids = live.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
-    Ok(Prompt { ids, begun: Vec::new(), stop_ids, reader: Reader::plain(), format: CallFormat::None })
+    let slide = Overflow::Slide { keep: live.tokenizer.prefix().len() };
+    Ok(Prompt {
+        ids,
+        begun: Vec::new(),
+        slide,
+        stop_ids,
+        grammar: None,
+        reader: Reader::plain(),
+        format: CallFormat::None,
+    })
 }
 
 /// A text after what the model wants before one.

@@ -16,6 +16,8 @@ pub(crate) struct Reply {
     about: About,
     choices: Vec<Choice>,
     completion_tokens: usize,
+    cached_tokens: Option<usize>,
+    dropped_tokens: usize,
 }
 
 /// One of the answers so far.
@@ -44,7 +46,14 @@ impl Reply {
             offset: 0,
             finish: None,
         };
-        Self { kind, choices: (0..n).map(|_| choice()).collect(), about, completion_tokens: 0 }
+        Self {
+            kind,
+            choices: (0..n).map(|_| choice()).collect(),
+            about,
+            completion_tokens: 0,
+            cached_tokens: None,
+            dropped_tokens: 0,
+        }
     }
 
     /// Keeps what an answer says, and tells it.
@@ -126,7 +135,7 @@ impl Reply {
             "prompt_tokens": prompt,
             "completion_tokens": self.completion_tokens,
             "total_tokens": prompt + self.completion_tokens,
-            "prompt_tokens_details": { "cached_tokens": 0 },
+            "prompt_tokens_details": self.about.prompt_details(self.cached_tokens.unwrap_or(0), self.dropped_tokens),
             "completion_tokens_details": { "reasoning_tokens": reasoning },
         })
     }
@@ -204,6 +213,9 @@ impl Writer for Reply {
         let parts = choice.reading.finish();
         let mut frames = self.tell(index, parts, None, false);
         self.completion_tokens += end.tokens;
+        // The prompt is counted once, though each answer reads it; all but the first find it read.
+        self.cached_tokens = Some(self.cached_tokens.map_or(end.cached, |cached| cached.min(end.cached)));
+        self.dropped_tokens = self.dropped_tokens.max(end.dropped);
         let finish = reason(end, !self.choices[index].calls.is_empty());
         self.choices[index].finish = Some(finish);
         let mut choice = json!({ "logprobs": null, "finish_reason": finish });

@@ -19,6 +19,8 @@ pub(crate) struct Response {
     open: Option<Open>,
     sequence: u64,
     tokens: usize,
+    cached: usize,
+    dropped: usize,
     ending: Option<Ending>,
     error: Value,
 }
@@ -62,6 +64,8 @@ impl Response {
             open: None,
             sequence: 0,
             tokens: 0,
+            cached: 0,
+            dropped: 0,
             ending: None,
             error: Value::Null,
         }
@@ -87,7 +91,7 @@ impl Response {
         let (input, output) = (self.about.prompt_tokens, self.tokens);
         json!({
             "input_tokens": input,
-            "input_tokens_details": { "cached_tokens": 0 },
+            "input_tokens_details": self.about.prompt_details(self.cached, self.dropped),
             "output_tokens": output,
             "output_tokens_details": { "reasoning_tokens": self.reading.reasoning_tokens },
             "total_tokens": input + output,
@@ -111,7 +115,7 @@ impl Response {
             "previous_response_id": null,
             // Whatever was asked: nothing is kept here.
             "store": false,
-            "truncation": "disabled",
+            "truncation": if self.about.slides { "auto" } else { "disabled" },
             "usage": if status == "in_progress" { Value::Null } else { self.usage() },
         });
         if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
@@ -254,7 +258,7 @@ impl Writer for Response {
     fn end(&mut self, _choice: usize, end: End) -> Vec<Frame> {
         let parts = self.reading.finish();
         let mut frames = self.tell(parts);
-        self.tokens = end.tokens;
+        (self.tokens, self.cached, self.dropped) = (end.tokens, end.cached, end.dropped);
         self.ending = Some(end.ending);
         let status = if end.ending == Ending::Length { "incomplete" } else { "completed" };
         frames.extend(self.close(status));

@@ -47,14 +47,7 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
     }
     fields.unsupported("background", &[json!(false)])?;
     fields.unsupported("prompt", &[])?;
-    fields.unsupported("truncation", &[json!("disabled")])?;
-    fields.unsupported("top_logprobs", &[json!(0)])?;
-    match fields.get("text").map(|text| &text["format"]) {
-        None | Some(Value::Null) => Ok(()),
-        Some(format) if format["type"] == "text" => Ok(()),
-        Some(_) => Err(ApiError::field("text.format", "only {\"type\": \"text\"} is there")
-            .code("unsupported_parameter")),
-    }
+    fields.unsupported("top_logprobs", &[json!(0)])
 }
 
 /// Adds one item of the input.

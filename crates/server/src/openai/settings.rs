@@ -22,8 +22,10 @@ pub(crate) struct Settings {
     pub logprobs: Option<usize>,
     /// Goes on after what ends a text: for measuring.
     pub ignore_eos: bool,
-    /// What the answer must be: `response_format`.
+    /// What the answer must be: `response_format`, in the responses API `text.format`.
     pub grammar: Option<Grammar>,
+    /// Whether a text that is longer than the context loses its middle; none: as the server was told.
+    pub slide: Option<bool>,
 }
 
 const ALTERNATIVES: i64 = 20;
@@ -75,7 +77,11 @@ impl Settings {
             include_usage: include_usage(fields)?,
             logprobs: logprobs(fields, kind)?,
             ignore_eos: fields.flag("ignore_eos")?,
-            grammar: grammar(fields)?,
+            grammar: match kind {
+                Kind::Response => response_grammar(fields)?,
+                _ => grammar(fields)?,
+            },
+            slide: slide(fields, kind)?,
         })
     }
 }
@@ -99,14 +105,41 @@ fn refuse_unsupported(fields: &Fields) -> Result<()> {
 /// `response_format`: any text, a JSON object, or what a schema allows.
 fn grammar(fields: &Fields) -> Result<Option<Grammar>> {
     let Some(format) = fields.get("response_format") else { return Ok(None) };
+    let schema = &format["json_schema"]["schema"];
+    format_grammar("response_format", format, "response_format.json_schema.schema", schema)
+}
+
+/// The same in the responses API, where the schema lies beside its type.
+fn response_grammar(fields: &Fields) -> Result<Option<Grammar>> {
+    match fields.get("text").map(|text| &text["format"]) {
+        None | Some(Value::Null) => Ok(None),
+        Some(format) => format_grammar("text.format", format, "text.format.schema", &format["schema"]),
+    }
+}
+
+fn format_grammar(name: &str, format: &Value, schema_name: &str, schema: &Value) -> Result<Option<Grammar>> {
     match format["type"].as_str() {
         Some("text") => Ok(None),
         Some("json_object") => Ok(Some(Grammar::JsonSchema(json!({ "type": "object" })))),
-        Some("json_schema") => match &format["json_schema"]["schema"] {
-            schema @ Value::Object(_) => Ok(Some(Grammar::JsonSchema(schema.clone()))),
-            other => Err(wrong("response_format.json_schema.schema", "a JSON schema", other)),
+        Some("json_schema") => match schema {
+            Value::Object(_) => Ok(Some(Grammar::JsonSchema(schema.clone()))),
+            other => Err(wrong(schema_name, "a JSON schema", other)),
         },
-        _ => Err(wrong("response_format.type", "text, json_object or json_schema", &format["type"])),
+        _ => Err(wrong(&format!("{name}.type"), "text, json_object or json_schema", &format["type"])),
+    }
+}
+
+/// `overflow`, in the responses API also `truncation`.
+fn slide(fields: &Fields, kind: Kind) -> Result<Option<bool>> {
+    let of = |name: &str, refuse: &str, slide: &str| match fields.text(name)? {
+        None => Ok(None),
+        Some(word) if word == refuse => Ok(Some(false)),
+        Some(word) if word == slide => Ok(Some(true)),
+        Some(word) => Err(wrong(name, format_args!("{refuse} or {slide}"), &word.into())),
+    };
+    match of("overflow", "refuse", "slide")? {
+        None if kind == Kind::Response => of("truncation", "disabled", "auto"),
+        found => Ok(found),
     }
 }
 

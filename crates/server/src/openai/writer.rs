@@ -5,7 +5,7 @@ use super::reader::{Part, Reader};
 use super::settings::Settings;
 use crate::error::ApiError;
 use axum::response::sse::Event;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shuyuan_chain::{Ending, Piece};
 use shuyuan_text::{CallFormat, Tokenizer, ToolCall};
 use std::hash::{BuildHasher, RandomState};
@@ -47,6 +47,7 @@ pub(crate) struct About {
     pub model: String,
     pub tokenizer: Arc<Tokenizer>,
     pub prompt_tokens: usize,
+    pub slides: bool,
     pub reader: Reader,
     pub format: CallFormat,
     pub settings: Settings,
@@ -61,10 +62,21 @@ impl About {
             model: job.live.name.clone(),
             tokenizer: job.live.tokenizer.clone(),
             prompt_tokens: job.prompt_tokens(),
+            slides: job.slides(),
             reader: job.reader.clone(),
             format: job.format,
             settings,
         }
+    }
+
+    /// What `usage` tells of the prompt: how much of it an earlier request had read, and where a text may lose its middle,
+    /// how much it lost.
+    pub fn prompt_details(&self, cached: usize, dropped: usize) -> Value {
+        let mut details = json!({ "cached_tokens": cached });
+        if self.slides {
+            details["dropped_tokens"] = dropped.into();
+        }
+        details
     }
 
     /// An answer of which nothing is known yet.

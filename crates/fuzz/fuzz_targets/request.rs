@@ -1,0 +1,3 @@
+//! `cargo +nightly fuzz run --fuzz-dir crates/fuzz --features libfuzzer request`
+#![no_main]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| shuyuan_fuzz::request(bytes));
