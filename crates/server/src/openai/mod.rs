@@ -17,6 +17,7 @@ mod tools;
 mod writer;
 
 pub(crate) use embeddings::{Embedders, embeddings};
+pub(crate) use messages::messages;
 
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};
