@@ -50,6 +50,7 @@ export class KeptConversation extends Conversation {
   }
 
   protected override asked() {
+    this.unopened = null;
     void this.save();
   }
 

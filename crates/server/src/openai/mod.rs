@@ -8,7 +8,6 @@ mod hermes;
 mod job;
 mod messages;
 mod prompt;
-mod reader;
 mod reply;
 mod response;
 mod response_input;
