@@ -186,7 +186,7 @@ export const tests = {
     for (const [lang, theme, size] of [['en', 'light', 'desktop'], ['zh', 'dark', 'desktop'], ['zh', 'light', 'phone'], ['en', 'dark', 'phone']]) {
       const { page, context, problems } = await open(launched, url, { lang, theme, size });
       await page.evaluate(async (text) => {
-        for (let i = 0; i < 10; i += 1) {
+        for (let i = 0; i < 12; i += 1) {
           const messages = [{ role: 'user', content: i === 4 ? text : `What is ${i} plus ${i}, and is it more than a hundred and seven?` }];
           await fetch('/api/conversations', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ messages }) });
         }
@@ -203,10 +203,11 @@ export const tests = {
       await page.waitForFunction(() => document.querySelectorAll('[data-testid=past] li').length === 1);
       await list(page).getByRole('searchbox').fill('');
       await page.waitForFunction(() => document.querySelectorAll('[data-testid=past] li').length === 12);
-      await link.click();
-      await page.locator('.question', { hasText: word }).waitFor();
       await noOverflow(page);
       await shot(page, folder, `work-past-${lang}-${theme}-${size}`);
+      await link.click();
+      await page.locator('.question', { hasText: word }).waitFor();
+      assert.equal(await links.first().isVisible(), size !== 'phone', 'folded again where it would hide the conversation');
       assert.deepEqual(problems, []);
       await context.close();
     }

@@ -102,16 +102,16 @@ fn no_model(academy: &Academy) -> String {
         .pick(
             &format!(
                 "{at} 里还没有会说话的模型{zh}。网页和知识库照常;一有模型就能用:\n\
-                 \x20 shuyuan quickstart               几分钟做一个\n\
-                 \x20 shuyuan model get NAME           从 Hugging Face 下载一个\n\
-                 \x20 shuyuan serve --model FILE       用别处的文件夹或 GGUF 文件"
+                 \x20 shuyuan quickstart              几分钟做一个\n\
+                 \x20 shuyuan model get OWNER/REPO    从 Hugging Face 下载一个\n\
+                 \x20 shuyuan serve --model FILE      用别处的文件夹或 GGUF 文件"
             ),
             &format!(
                 "There is no model to talk to in {at} yet{en}. The pages and the knowledge base are served; so is a \
                  model once it is there:\n\
-                 \x20 shuyuan quickstart               makes one in minutes\n\
-                 \x20 shuyuan model get NAME           fetches one from the Hugging Face hub\n\
-                 \x20 shuyuan serve --model FILE       serves a folder or GGUF file from anywhere"
+                 \x20 shuyuan quickstart              makes one in minutes\n\
+                 \x20 shuyuan model get OWNER/REPO    fetches one from the Hugging Face hub\n\
+                 \x20 shuyuan serve --model FILE      serves a folder or GGUF file from anywhere"
             ),
         )
         .into()

@@ -296,7 +296,7 @@ export const en = {
   'category.other': 'something else',
 
   'work.none': 'There is no model to talk to yet.',
-  'work.none.do': '“shuyuan quickstart” makes one in minutes, “shuyuan model get NAME” fetches one from the Hugging Face hub; either can be talked to once it is there. Or serve one from anywhere:',
+  'work.none.do': '“shuyuan quickstart” makes one in minutes, “shuyuan model get OWNER/REPO” fetches one from the Hugging Face hub; either can be talked to once it is there. Or serve one from anywhere:',
   'work.training': 'The model is still at school. You can talk to the weights of this moment, but do not expect much.',
   'work.tasks': 'Trades',
   'work.chat': 'Chat',

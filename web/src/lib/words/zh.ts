@@ -279,7 +279,7 @@ export const zh: Record<keyof typeof en, string> = {
   'category.other': '别的',
 
   'work.none': '还没有可以说话的模型。',
-  'work.none.do': '“shuyuan quickstart” 几分钟做一个，“shuyuan model get NAME” 从 Hugging Face 下载一个，一有就能说话。也可以用别处的：',
+  'work.none.do': '“shuyuan quickstart” 几分钟做一个，“shuyuan model get OWNER/REPO” 从 Hugging Face 下载一个，一有就能说话。也可以用别处的：',
   'work.training': '模型还在上学。可以和此刻的权重说说话，但别指望太多。',
   'work.tasks': '活计',
   'work.chat': '聊天',
