@@ -117,13 +117,19 @@ export const tests = {
   async 'what could not be saved says so, and can be saved later'({ launched, url }) {
     const { page, context } = await open(launched, url, { lang: 'zh' });
     await visit(page, 'work');
-    await page.route('**/api/conversations', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+    let refused = 0;
+    await page.route('**/api/conversations', (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      refused += 1;
+      return route.abort();
+    });
     const field = page.locator('.composer textarea').first();
     await field.fill(title('你好'));
     await field.press('Enter');
     await finished(page, 1);
     const told = page.getByRole('status').filter({ hasText: '没能保存' });
     await told.waitFor();
+    while (refused < 2) await page.waitForTimeout(50); // the question, and the answer
     await page.unroute('**/api/conversations');
     const kept = saved(page);
     await told.getByRole('button', { name: '再试一次' }).click();
