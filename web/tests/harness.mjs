@@ -80,3 +80,24 @@ export async function shot(page, folder, name, fullPage = true) {
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage });
 }
+
+/** Waits until the chat shows `n` answers, each at its end. */
+export const finished = (page, n) =>
+  page.waitForFunction(
+    (count) => {
+      const answers = [...document.querySelectorAll('.answer')];
+      return answers.length === count && answers.every((e) => e.getAttribute('aria-busy') === 'false');
+    },
+    n,
+    { timeout: 60_000 },
+  );
+
+/** Types into the chat, in English. */
+export async function say(page, text) {
+  const field = page.getByLabel('Your message');
+  await field.fill(text);
+  await field.press('Enter');
+}
+
+/** The text of the answer to question `i`. */
+export const answerOf = (page, i) => page.getByTestId('answer').nth(i).innerText();

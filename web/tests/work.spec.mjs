@@ -1,25 +1,7 @@
 // Lesson 6: the model at work: streams, is stopped, asked again, edited, and sent down another way.
 import { strict as assert } from 'node:assert';
 import { readFile } from 'node:fs/promises';
-import { noOverflow, open, shot, visit } from './harness.mjs';
-
-const finished = (page, n) =>
-  page.waitForFunction(
-    (count) => {
-      const answers = [...document.querySelectorAll('.answer')];
-      return answers.length === count && answers.every((e) => e.getAttribute('aria-busy') === 'false');
-    },
-    n,
-    { timeout: 60_000 },
-  );
-
-async function say(page, text) {
-  const field = page.getByLabel('Your message');
-  await field.fill(text);
-  await field.press('Enter');
-}
-
-const answerOf = (page, i) => page.getByTestId('answer').nth(i).innerText();
+import { answerOf, finished, noOverflow, open, say, shot, visit } from './harness.mjs';
 
 export const tests = {
   async 'an answer streams, and its tokens are what it says'({ launched, url, folder }) {

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// `models/NAME` or `models/NAME.gguf`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `knowledge/`, `report.json`.
+/// `models/NAME` or `models/NAME.gguf`, `corpora/NAME`, `tokenizers/NAME`, `runs/NAME`, `knowledge/`, `report.json`,
+/// `conversations.sqlite`.
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
@@ -51,6 +52,16 @@ impl Home {
     /// Where the knowledge base lives, with its uploads.
     pub fn knowledge(&self) -> PathBuf {
         self.root.join("knowledge")
+    }
+
+    /// Where the conversations of the web app are kept.
+    pub fn conversations(&self) -> PathBuf {
+        self.root.join("conversations.sqlite")
+    }
+
+    /// What was typed at the prompt of `chat`.
+    pub fn chat_history(&self) -> PathBuf {
+        self.root.join("chat_history")
     }
 
     /// Seconds by stage and scores by task.

@@ -3,6 +3,7 @@
 //! Thin faces (the command line, the server) call these functions; nothing here prints or reads arguments.
 
 mod books;
+mod conversations;
 mod events;
 mod home;
 mod hub;
@@ -13,6 +14,9 @@ mod live_embedder;
 mod map;
 pub mod stages;
 
+pub use conversations::{
+    Conversation, ConversationError, ConversationInfo, Conversations, Said, Settings as ConversationSettings,
+};
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;
 pub use knowledge::{Knowledge, PassageEmbedder, Step};

@@ -1,6 +1,6 @@
 //! The academy at work: its home, its events, and the weights of this moment.
 
-use crate::{Events, Home, Knowledge};
+use crate::{Conversations, Events, Home, Knowledge};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
@@ -111,6 +111,7 @@ pub struct Academy {
     live: RwLock<Option<LiveModel>>,
     my_prompt: Mutex<Option<String>>,
     pub(crate) knowledge: Mutex<Option<Arc<Knowledge>>>,
+    pub(crate) conversations: Mutex<Option<Arc<Conversations>>>,
 }
 
 impl Academy {
@@ -123,6 +124,7 @@ impl Academy {
             live: RwLock::new(None),
             my_prompt: Mutex::new(None),
             knowledge: Mutex::new(None),
+            conversations: Mutex::new(None),
         }
     }
 

@@ -4,6 +4,7 @@ mod answer;
 mod embed;
 mod generate;
 mod local;
+mod reader;
 mod trades;
 
 pub use answer::{
@@ -12,4 +13,5 @@ pub use answer::{
 pub use embed::{Cut, Embedded, Embedder, TooLong, cosine};
 pub use generate::Generate;
 pub use local::{ChainError, Ending, Local, Options, Piece, Reply};
+pub use reader::{Part, Reader};
 pub use trades::{Direction, ask, summarize, translate};

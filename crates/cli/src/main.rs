@@ -22,6 +22,7 @@ mod kb;
 mod keyboard;
 mod models;
 mod out;
+mod prompt;
 mod quickstart;
 mod race;
 mod render;

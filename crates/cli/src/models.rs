@@ -21,16 +21,8 @@ pub(crate) fn local(global: &Global, name: Option<&str>) -> Result<Local> {
 }
 
 pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
-    let models = home.models();
     let Some(name) = name else {
-        if models.iter().any(|model| model == MODEL) {
-            return Ok(home.model(MODEL));
-        }
-        let changed =
-            |dir: &PathBuf| dir.join("config.json").metadata().and_then(|file| file.modified()).ok();
-        let generates = |path: &PathBuf| !LiveEmbedder::is_at(path);
-        let newest = models.iter().map(|model| home.model(model)).filter(generates).max_by_key(changed);
-        return newest.map_or_else(
+        return default(home).map_or_else(
             || {
                 bail!(
                     "there is no model in {} yet: run shuyuan quickstart, or give --model",
@@ -40,6 +32,7 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
             Ok,
         );
     };
+    let models = home.models();
     let path = Path::new(name);
     if path.is_dir() || path.is_file() {
         return Ok(path.into()); // What is missing in it, loading tells.
@@ -62,6 +55,17 @@ pub(crate) enum Overflow {
     Refuse,
     /// Its beginning stays, its middle goes; how much went is told
     Slide,
+}
+
+/// The model that quickstart makes, or else the newest that writes.
+pub(crate) fn default(home: &Home) -> Option<PathBuf> {
+    let models = home.models();
+    if models.iter().any(|model| model == MODEL) {
+        return Some(home.model(MODEL));
+    }
+    let changed = |dir: &PathBuf| dir.join("config.json").metadata().and_then(|file| file.modified()).ok();
+    let generates = |path: &PathBuf| !LiveEmbedder::is_at(path);
+    models.iter().map(|model| home.model(model)).filter(generates).max_by_key(changed)
 }
 
 /// How tokens are chosen.

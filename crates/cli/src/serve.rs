@@ -8,6 +8,7 @@ use crate::style::{BOLD, DIM, RESET, YELLOW};
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
+use shuyuan_academy::Academy;
 use shuyuan_server::ServeOptions;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,12 +55,8 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
         let academy = Arc::new(global.academy()?);
-        if self.model.is_none() && academy.home.models().is_empty() {
-            let say = academy.lang.pick(
-                "还没有模型:先运行 shuyuan quickstart,或用 --model 指定。",
-                "There is no model yet: run shuyuan quickstart, or give --model.",
-            );
-            note(format_args!("{YELLOW}{say}{RESET}"));
+        if self.model.is_none() && models::default(&academy.home).is_none() {
+            note(format_args!("{YELLOW}{}{RESET}", no_model(&academy)));
         } else {
             academy.set_live(models::load(&academy, self.model.as_deref())?);
         }
@@ -92,4 +89,35 @@ impl Serve {
         }
         server.stop()
     }
+}
+
+/// What is there instead, and how to get one.
+fn no_model(academy: &Academy) -> String {
+    let home = &academy.home;
+    let (zh, en) = match home.models().as_slice() {
+        [] => (String::new(), String::new()),
+        others => {
+            let others = others.join(", ");
+            (format!("({others} 只会做向量)"), format!(" ({others} makes vectors only)"))
+        }
+    };
+    let at = home.root().display();
+    academy
+        .lang
+        .pick(
+            &format!(
+                "{at} 里还没有会说话的模型{zh}。网页和知识库照常;一有模型就能用:\n\
+                 \x20 shuyuan quickstart              几分钟做一个\n\
+                 \x20 shuyuan model get OWNER/REPO    从 Hugging Face 下载一个\n\
+                 \x20 shuyuan serve --model FILE      用别处的文件夹或 GGUF 文件"
+            ),
+            &format!(
+                "There is no model to talk to in {at} yet{en}. The pages and the knowledge base are served; so is a \
+                 model once it is there:\n\
+                 \x20 shuyuan quickstart              makes one in minutes\n\
+                 \x20 shuyuan model get OWNER/REPO    fetches one from the Hugging Face hub\n\
+                 \x20 shuyuan serve --model FILE      serves a folder or GGUF file from anywhere"
+            ),
+        )
+        .into()
 }

@@ -8,7 +8,9 @@ use crate::metrics::{self, Metrics};
 use crate::models::{Models, Pool};
 use crate::serve::ServeOptions;
 use crate::turns::Turns;
-use crate::{events, inside, log, models, openai, origin, records, status, teach, tokenize, web};
+use crate::{
+    conversations, events, inside, log, models, openai, origin, records, status, teach, tokenize, web,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
@@ -89,6 +91,14 @@ pub(crate) fn router(app: Arc<App>, api_key: Option<&str>) -> Router {
         .route("/api/explain", post(inside::explain))
         .route("/api/near", get(inside::near))
         .route("/api/teach", post(teach::teach))
+        .route("/api/conversations", get(conversations::list).post(conversations::begin))
+        .route(
+            "/api/conversations/{id}",
+            get(conversations::read)
+                .put(conversations::save)
+                .patch(conversations::rename)
+                .delete(conversations::delete),
+        )
         .route("/api/kb", get(kb::state))
         .route("/api/kb/search", post(kb::search))
         .route("/api/kb/ask", post(kb::ask))

@@ -7,7 +7,7 @@
 //! address without the key, so that it does not stay in the address bar.
 
 use crate::error::ApiError;
-use crate::keys::KeyFile;
+use crate::keys::{KeyFile, NamedKey};
 use crate::origin;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -38,15 +38,38 @@ impl Keys {
     }
 
     /// Whose key it is. Takes the same time wherever two keys differ.
-    fn reader(&self, given: &str) -> Option<Reader> {
+    fn caller(&self, given: &str) -> Option<Caller> {
         let owner = self.owner.as_ref().is_some_and(|key| key.as_bytes().ct_eq(given.as_bytes()).into());
-        let reader = self.readers.now().groups(given).cloned().map(Reader::Groups);
-        if owner { Some(Reader::Owner) } else { reader }
+        let known = self.readers.now();
+        let reader = known.find(given);
+        if owner { Some(Caller::owner()) } else { reader.map(Caller::reader) }
+    }
+}
+
+/// Who has come in.
+#[derive(Clone)]
+struct Caller {
+    reader: Reader,
+    /// Whose the conversations are that are kept.
+    name: String,
+}
+
+impl Caller {
+    fn owner() -> Self {
+        Self { reader: Reader::Owner, name: "owner".into() }
+    }
+
+    /// The name stays when its key is replaced. A prefix, since a reader may be called as anybody likes.
+    fn reader(key: &NamedKey) -> Self {
+        Self { reader: Reader::Groups(key.groups.clone()), name: format!("reader {}", key.name) }
     }
 }
 
 /// Who asks, as the guard has found.
 pub(crate) struct Whose(pub Reader);
+
+/// The name under which something is kept for who asks.
+pub(crate) struct Name(pub String);
 
 /// Lets nobody but the owner in.
 pub(crate) struct Owner;
@@ -56,7 +79,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Whose {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // A route that no guard has seen shows what everyone may see.
-        Ok(Self(parts.extensions.get::<Reader>().cloned().unwrap_or_else(Reader::public)))
+        Ok(Self(parts.extensions.get::<Caller>().map_or_else(Reader::public, |caller| caller.reader.clone())))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        match parts.extensions.get::<Caller>() {
+            Some(caller) => Ok(Self(caller.name.clone())),
+            None => Err(ApiError::new(StatusCode::UNAUTHORIZED, "nobody is known to ask")),
+        }
     }
 }
 
@@ -64,8 +98,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Owner {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        match parts.extensions.get::<Reader>() {
-            Some(Reader::Owner) => Ok(Self),
+        match parts.extensions.get::<Caller>() {
+            Some(Caller { reader: Reader::Owner, .. }) => Ok(Self),
             _ => Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "this is the owner's: a reader's key may chat, search, ask and read, nothing else",
@@ -82,20 +116,20 @@ pub(crate) async fn guard(State(keys): State<Arc<Keys>>, mut request: Request, n
     {
         return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
     }
-    let of = |given: &str| keys.reader(given);
-    let reader = if keys.are_none() {
-        Some(Reader::Owner)
+    let of = |given: &str| keys.caller(given);
+    let caller = if keys.are_none() {
+        Some(Caller::owner())
     } else {
         let headers = request.headers();
         bearer(headers).and_then(of).or_else(|| of(&decode(cookie(headers)?)))
     };
-    if let Some(reader) = reader {
-        request.extensions_mut().insert(reader);
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
     let given = request.uri().query().and_then(|query| parameter(query, "key")).map(decode);
-    if let Some((reader, given)) = given.and_then(|given| Some((of(&given)?, given))) {
-        request.extensions_mut().insert(reader);
+    if let Some((caller, given)) = given.and_then(|given| Some((of(&given)?, given))) {
+        request.extensions_mut().insert(caller);
         return welcome(&given, request, next).await;
     }
     if wants_page(&request) {

@@ -142,13 +142,13 @@ impl Known {
         self.keys.is_empty() && !self.broken
     }
 
-    /// The groups of the key that was given. Takes the same time wherever two hashes differ, and however many keys fit.
-    pub fn groups(&self, given: &str) -> Option<&BTreeSet<String>> {
+    /// The key that was given. Takes the same time wherever two hashes differ, and however many keys fit.
+    pub fn find(&self, given: &str) -> Option<&NamedKey> {
         let given = hash(given);
         let mut found = None;
         for key in &self.keys {
             if bool::from(key.sha256.to_ascii_lowercase().as_bytes().ct_eq(given.as_bytes())) {
-                found = Some(&key.groups);
+                found = Some(key);
             }
         }
         found
@@ -168,12 +168,12 @@ mod tests {
         let (other, _) = NamedKey::make("anna", BTreeSet::new()).unwrap();
         assert_ne!(key, other);
         write_keys(home.path(), std::slice::from_ref(&kept)).unwrap();
-        assert_eq!(read_keys(home.path()).unwrap(), [kept]);
+        assert_eq!(read_keys(home.path()).unwrap(), std::slice::from_ref(&kept));
         assert!(!std::fs::read_to_string(home.path().join(FILE)).unwrap().contains(&key));
-        assert_eq!(file.now().groups(&key), Some(&BTreeSet::from(["hr".to_string()])));
-        assert_eq!(file.now().groups(&other), None);
+        assert_eq!(file.now().find(&key), Some(&kept));
+        assert_eq!(file.now().find(&other), None);
         std::fs::write(home.path().join(FILE), "nonsense").unwrap();
         assert!(!file.now().is_empty(), "keys are asked for even where none can be read");
-        assert_eq!(file.now().groups(&key), None);
+        assert_eq!(file.now().find(&key), None);
     }
 }

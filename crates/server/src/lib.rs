@@ -4,6 +4,7 @@
 //! request, calls the academy or the engine on a thread of its own, and writes JSON.
 
 mod app;
+mod conversations;
 mod error;
 mod events;
 mod fields;

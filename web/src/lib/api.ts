@@ -36,10 +36,14 @@ export async function failure(response: Response): Promise<ApiError> {
   }
 }
 
-export async function request(path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const init: RequestInit = signal ? { signal } : {};
+export async function request(
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+  method = body === undefined ? 'GET' : 'POST',
+): Promise<Response> {
+  const init: RequestInit = signal ? { method, signal } : { method };
   if (body !== undefined) {
-    init.method = 'POST';
     init.headers = { 'content-type': 'application/json' };
     init.body = JSON.stringify(body);
   }

@@ -22,9 +22,9 @@ function store(key: string, value: string) {
   }
 }
 
-function route(hash: string): [page: Page, part: string] {
-  const [name, part = ''] = hash.replace(/^#\/?/, '').split('/');
-  return [PAGES.find((page) => page === name) ?? 'school', part];
+function route(hash: string): [page: Page, part: string, item: string] {
+  const [name, part = '', item = ''] = hash.replace(/^#\/?/, '').split('/');
+  return [PAGES.find((page) => page === name) ?? 'school', part, item];
 }
 
 class App {
@@ -33,6 +33,8 @@ class App {
   page = $state<Page>('school');
   /** What comes after the page in the address: #/work/translate, #/course/3. */
   part = $state('');
+  /** What comes after that: #/work/chat/12. */
+  item = $state('');
   status = $state.raw<Status | null>(null);
   statusError = $state.raw<unknown>(null);
 
@@ -42,7 +44,7 @@ class App {
     this.lang = chosen ? lang : navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
     const theme = stored('theme');
     if (theme === 'light' || theme === 'dark') this.theme = theme;
-    const go = () => ([this.page, this.part] = route(location.hash));
+    const go = () => ([this.page, this.part, this.item] = route(location.hash));
     go();
     addEventListener('hashchange', go);
     void this.refresh().then(() => {
@@ -57,6 +59,12 @@ class App {
     } catch (error) {
       this.statusError = error;
     }
+  }
+
+  /** Says in the address what is shown already; the page stays as it is. */
+  setItem(part: string, item: string) {
+    history.replaceState(null, '', `#/${this.page}${item ? `/${part}/${item}` : ''}`);
+    this.item = item;
   }
 
   setLang(lang: Lang) {

@@ -34,6 +34,16 @@ export interface Turn {
   answer: Answer;
 }
 
+/** What is set of how a model speaks. */
+export interface Spoken {
+  system: string;
+  tools: string;
+  temperature: number;
+  top_p: number;
+  max_tokens: number;
+  seed: number | null;
+}
+
 /** How the model speaks in one conversation. */
 export class Settings {
   model = $state<string | null>(null);
@@ -45,8 +55,14 @@ export class Settings {
   max_tokens = $state(160);
   seed = $state<number | null>(null);
 
-  constructor(start: { temperature?: number; max_tokens?: number } = {}) {
+  constructor(start: Partial<Spoken> = {}) {
     Object.assign(this, start);
+  }
+
+  /** All but the model. */
+  get spoken(): Spoken {
+    const { system, tools, temperature, top_p, max_tokens, seed } = this;
+    return { system, tools, temperature, top_p, max_tokens, seed };
   }
 }
 
@@ -61,6 +77,8 @@ function toolsOf(text: string): unknown {
 export class Conversation {
   turns = $state.raw<Turn[]>([]);
   busy = $state(false);
+  /** Settled once the answer under way has ended. */
+  protected answered: Promise<void> = Promise.resolve();
   private controller: AbortController | null = null;
 
   /** A trade with one right answer asks at temperature 0. */
@@ -91,10 +109,11 @@ export class Conversation {
     this.controller?.abort();
   }
 
-  clear() {
-    this.stop();
-    this.turns = [];
-  }
+  /** A question stands there, and its answer begins. */
+  protected asked(): void {}
+
+  /** An answer has ended, or was cut off. */
+  protected ended(): void {}
 
   /** The token that stood there stays among the alternatives, even when it was not one of the top ones. */
   private withOriginal(original: StreamToken | undefined, chosen: StreamToken): StreamToken {
@@ -103,7 +122,11 @@ export class Conversation {
     return { ...chosen, top_logprobs: [...chosen.top_logprobs, plain] };
   }
 
-  private async answer(turn: number, question: string, prefix: StreamToken[] = [], branch: number | null = null) {
+  private answer(turn: number, question: string, prefix: StreamToken[] = [], branch: number | null = null): Promise<void> {
+    return (this.answered = this.write(turn, question, prefix, branch));
+  }
+
+  private async write(turn: number, question: string, prefix: StreamToken[], branch: number | null) {
     this.stop();
     const controller = new AbortController();
     this.controller = controller;
@@ -125,6 +148,7 @@ export class Conversation {
     };
     show({});
     this.busy = true;
+    this.asked();
     const settings = this.settings;
     const system = settings.system.trim();
     const messages: ChatMessage[] = [
@@ -174,12 +198,12 @@ export class Conversation {
     if (this.controller === controller) {
       this.controller = null;
       this.busy = false;
+      this.ended();
     }
   }
 }
 
 // They outlive a turn of the page.
-export const chat = new Conversation();
 export const translation = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));
 export const summary = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));
 export const reading = new Conversation(new Settings({ temperature: 0, max_tokens: 120 }));

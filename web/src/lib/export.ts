@@ -1,20 +1,11 @@
 // A conversation as a file to keep.
 import type { Conversation } from './chat.svelte';
+import { messagesOf } from './conversations';
 
 /** Everything, for programs: OpenAI's messages and the settings. */
 export function asJson(chat: Conversation): string {
   const { model, system, temperature, top_p, max_tokens, seed } = chat.settings;
-  const messages = chat.turns.flatMap(({ question, answer }) => [
-    { role: 'user', content: question },
-    {
-      role: 'assistant',
-      content: answer.text,
-      ...(answer.thought ? { reasoning_content: answer.thought } : {}),
-      ...(answer.calls.length
-        ? { tool_calls: answer.calls.map((call, i) => ({ id: `call_${i}`, type: 'function', function: call })) }
-        : {}),
-    },
-  ]);
+  const messages = messagesOf(chat.turns);
   const first = system.trim() ? [{ role: 'system', content: system.trim() }] : [];
   return JSON.stringify({ model, settings: { temperature, top_p, max_tokens, seed }, messages: [...first, ...messages] }, null, 2);
 }

@@ -34,6 +34,19 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)}${h}${Math.floor((whole % 3600) / 60)}${min}`.trimEnd();
 }
 
+/** Seconds since 1970 as a moment: today's by the clock, older ones by the day. */
+export function moment(seconds: number): string {
+  const [then, now] = [new Date(seconds * 1000), new Date()];
+  const day: Intl.DateTimeFormatOptions = { month: 'short', day: 'numeric' };
+  const form: Intl.DateTimeFormatOptions =
+    then.toDateString() === now.toDateString()
+      ? { hour: '2-digit', minute: '2-digit' }
+      : then.getFullYear() === now.getFullYear()
+        ? day
+        : { year: 'numeric', ...day };
+  return new Intl.DateTimeFormat(app.lang === 'zh' ? 'zh-CN' : 'en-GB', form).format(then);
+}
+
 /** A token's text with what cannot be seen made visible. */
 export function visible(text: string): string {
   return text.replace(/\n/g, '↵').replace(/\t/g, '⇥').replace(/\r/g, '␍');

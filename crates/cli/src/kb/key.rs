@@ -32,7 +32,7 @@ impl Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  shuyuan kb key add anna --groups hr sales")]
 pub(crate) struct Add {
-    /// Whose; a key of that name is replaced
+    /// Whose; a key of that name is replaced, and what was kept for it stays
     name: String,
     /// What it may read beside what everyone may
     #[arg(long, num_args = 1.., value_name = "GROUP")]

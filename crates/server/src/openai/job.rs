@@ -1,12 +1,11 @@
 //! The generations of one request, each on a thread of its own.
 
 use super::prompt::Prompt;
-use super::reader::Reader;
 use super::settings::Settings;
 use crate::error::ApiError;
 use crate::metrics::{Clock, Metrics, Tally};
 use crate::models::Held;
-use shuyuan_chain::{Ending, Options, Piece};
+use shuyuan_chain::{Ending, Options, Piece, Reader};
 use shuyuan_engine::{Cancel, Overflow};
 use shuyuan_text::CallFormat;
 use std::ops::ControlFlow;

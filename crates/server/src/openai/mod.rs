@@ -8,7 +8,6 @@ mod hermes;
 mod job;
 mod messages;
 mod prompt;
-mod reader;
 mod reply;
 mod response;
 mod response_input;
@@ -17,6 +16,7 @@ mod tools;
 mod writer;
 
 pub(crate) use embeddings::{Embedders, embeddings};
+pub(crate) use messages::messages;
 
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};

@@ -2,12 +2,12 @@
 
 use super::hermes;
 use super::messages::messages;
-use super::reader::Reader;
 use super::tools::Tools;
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
+use shuyuan_chain::Reader;
 use shuyuan_engine::{Grammar, Overflow};
 use shuyuan_text::{CallFormat, END_OF_TEXT, Json, Message, Rendering, Role};
 

@@ -2,11 +2,10 @@
 
 use super::Kind;
 use super::job::End;
-use super::reader::Part;
 use super::writer::{About, Frame, Reading, Writer, reason};
 use crate::error::ApiError;
 use serde_json::{Map, Value, json};
-use shuyuan_chain::Piece;
+use shuyuan_chain::{Part, Piece};
 use shuyuan_engine::Token;
 use shuyuan_text::ToolCall;
 

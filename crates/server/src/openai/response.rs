@@ -1,12 +1,11 @@
 //! The responses API: an answer as items (thinking, message, calls), and the events in which they come.
 
 use super::job::End;
-use super::reader::Part;
 use super::writer::{About, Frame, Reading, Writer, fresh_id};
 use crate::error::ApiError;
 use crate::fields::Fields;
 use serde_json::{Map, Value, json};
-use shuyuan_chain::{Ending, Piece};
+use shuyuan_chain::{Ending, Part, Piece};
 use shuyuan_text::ToolCall;
 
 /// Writes the answer to one request.

@@ -1,12 +1,11 @@
 //! What writes an answer in one API's JSON, as a stream or as a whole.
 
 use super::job::{End, Job};
-use super::reader::{Part, Reader};
 use super::settings::Settings;
 use crate::error::ApiError;
 use axum::response::sse::Event;
 use serde_json::{Value, json};
-use shuyuan_chain::{Ending, Piece};
+use shuyuan_chain::{Ending, Part, Piece, Reader};
 use shuyuan_text::{CallFormat, Tokenizer, ToolCall};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

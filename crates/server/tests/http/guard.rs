@@ -5,7 +5,7 @@ use shuyuan_academy::{Academy, Home, Lang};
 use shuyuan_server::{ServeOptions, serve};
 use std::sync::Arc;
 
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 40] = [
     "GET /metrics",
     "GET /v1/models",
     "GET /v1/models/tiny",
@@ -23,6 +23,12 @@ const ROUTES: [&str; 34] = [
     "POST /api/explain",
     "GET /api/near?word=cat",
     "POST /api/teach",
+    "GET /api/conversations",
+    "POST /api/conversations",
+    "GET /api/conversations/1",
+    "PUT /api/conversations/1",
+    "PATCH /api/conversations/1",
+    "DELETE /api/conversations/1",
     "GET /api/kb",
     "POST /api/kb/search",
     "POST /api/kb/ask",

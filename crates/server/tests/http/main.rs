@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod common;
+mod conversations;
 mod embeddings;
 mod guard;
 mod knowledge;

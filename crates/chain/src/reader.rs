@@ -5,15 +5,18 @@ use shuyuan_text::{CallFormat, ToolCall};
 
 /// What is known of an answer now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// What it thinks before it speaks, without the marks around it.
     Thought(String),
+    /// What it says.
     Words(String),
     /// All calls of the answer, at its end.
     Calls(Vec<ToolCall>),
 }
 
+/// Reads one answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     format: CallFormat,
     /// What may be called; nothing: the answer is words.
     names: Vec<String>,
