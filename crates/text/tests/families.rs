@@ -294,6 +294,10 @@ fn a_vocabulary_goes_to_gguf_and_back() {
             if kind == "gemma" && text.contains('▁') {
                 continue;
             }
+            // Mistral's puts no space before one; llama.cpp does.
+            if kind == "mistral" && text.starts_with(' ') {
+                continue;
+            }
             for tokenizer in [&back, &saved] {
                 assert_eq!(tokenizer.encode(text), ids(&case["plain"]), "{kind} {text:?}");
             }

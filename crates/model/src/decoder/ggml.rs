@@ -164,6 +164,11 @@ impl DecoderConfig {
             let theta = number("rope.freq_base_swa")?.unwrap_or(1e4);
             ropes.push(RopeConfig { theta, rotary_dim, scaling: Scaling::None });
         }
+        // Gemma 2 has caps, said or not.
+        let cap = |key: &str, usual: f64| -> Result<Option<f32>, ModelError> {
+            let usual = (family == Family::Gemma2).then_some(usual);
+            Ok(number(key)?.or(usual).map(|cap| cap as f32))
+        };
         let eps = number("attention.layer_norm_rms_epsilon")?.or(number("attention.layer_norm_epsilon")?);
         let qkv_bias = gguf.opt_tensor("blk.0.attn_q.bias").is_some()
             || gguf.opt_tensor("blk.0.attn_qkv.bias").is_some();
@@ -185,8 +190,8 @@ impl DecoderConfig {
             ropes,
             norm_eps: eps.unwrap_or(1e-5) as f32,
             attention_scale: attention_scale(family, block_count, c, heads, head_dim),
-            attn_logit_softcapping: number("attn_logit_softcapping")?.map(|cap| cap as f32),
-            final_logit_softcapping: number("final_logit_softcapping")?.map(|cap| cap as f32),
+            attn_logit_softcapping: cap("attn_logit_softcapping", 50.0)?,
+            final_logit_softcapping: cap("final_logit_softcapping", 30.0)?,
             hidden_act: if gpt2 || family.gemma() { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: if family.gemma() { (c as f32).sqrt() } else { 1.0 },
             biases: Biases {

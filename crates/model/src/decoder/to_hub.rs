@@ -33,6 +33,9 @@ impl DecoderConfig {
             ids => json!(ids),
         };
         all.insert("eos_token_id".into(), eos);
+        // Absent, they would be those of the family's first model.
+        all.insert("bos_token_id".into(), Value::Null);
+        all.insert("pad_token_id".into(), Value::Null);
         let rest = if family == Family::Gpt2 { self.gpt2() } else { self.llama_like(family)? };
         all.extend(rest);
         let text = format!("{:#}\n", Value::Object(all));
