@@ -10,6 +10,7 @@ use serde_json::json;
 use shuyuan_academy::Lang;
 use shuyuan_academy::stages::export::{self, Exported};
 use shuyuan_model::gguf::Mix;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Write a model for other programs: GGUF for llama.cpp, or safetensors
@@ -76,11 +77,19 @@ fn notes(lang: Lang, done: &Exported) -> Vec<String> {
         });
     }
     let Some(report) = &done.report else { return notes };
+    // Of each kind of tensor there is one in every layer.
+    let mut fallbacks: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for tensor in report.fallbacks() {
-        let (name, wanted, kind) = (&tensor.spec.name, tensor.wanted, tensor.spec.kind);
+        let key = (tensor.wanted.to_string(), tensor.spec.kind.to_string());
+        fallbacks.entry(key).or_default().push(&tensor.spec.name);
+    }
+    for ((wanted, kind), names) in fallbacks {
+        let (count, first) = (names.len(), names[0]);
         notes.push(match lang {
-            Lang::Zh => format!("{name}:每行长度不合 {wanted},存为 {kind}"),
-            Lang::En => format!("{name}: its rows do not fill {wanted}'s blocks, stored as {kind}"),
+            Lang::Zh => format!("{count} 个张量({first} 等)每行长度不合 {wanted},存为 {kind}"),
+            Lang::En => format!(
+                "rows of {count} tensors ({first}, …) do not fill {wanted}'s blocks: stored as {kind}"
+            ),
         });
     }
     notes.extend(report.notes.iter().cloned());

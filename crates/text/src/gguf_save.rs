@@ -25,7 +25,10 @@ impl Tokenizer {
     /// Errors: more tokens than `size`; a kind of tokenizer, a split pattern or steps around it that llama.cpp has no name for;
     /// merges that scores cannot stand for; each named.
     pub fn to_gguf(&self, size: usize) -> Result<GgufVocabulary> {
-        let refused = |refusal: Refusal| refusal.of(TOKENIZER_FILE.into());
+        let refused = |refusal: Refusal| match refusal {
+            Refusal::Unsupported(what) => Error::NotGguf { what },
+            corrupt => corrupt.of(TOKENIZER_FILE.into()),
+        };
         if self.vocab_size() > size {
             let reason = format!("it has {} tokens, the model has rows for {size}", self.vocab_size());
             return Err(Error::Corrupt { path: TOKENIZER_FILE.into(), reason });
@@ -46,10 +49,7 @@ impl Tokenizer {
 
     fn entries(&self, file: &Value, size: usize) -> std::result::Result<GgufVocabulary, Refusal> {
         if kind_of(&file["model"]).is_some_and(|kind| kind != "BPE") {
-            return unsupported(format!(
-                "model type {} in a GGUF file of a model that writes",
-                file["model"]["type"]
-            ));
+            return unsupported(format!("expected a BPE model, found {}", file["model"]["type"]));
         }
         let model: BpeModel = serde_json::from_value(file["model"].clone())?;
         let mut vocabulary = GgufVocabulary {
@@ -64,7 +64,7 @@ impl Tokenizer {
         if is_byte_level(file) {
             vocabulary.model = "gpt2".into();
             let Some(pre) = name_of(&file["pre_tokenizer"], model.ignore_merges) else {
-                return unsupported("a split pattern that llama.cpp has no name for");
+                return unsupported("llama.cpp has no name for its split pattern");
             };
             vocabulary.pre = pre.into();
             let parts = model.merges.iter().filter_map(|merge| merge.parts());
@@ -114,7 +114,7 @@ fn added(ids: &[TokenId], role: Option<TokenId>, what: &str) -> std::result::Res
         [] => Ok(false),
         [id] if role == Some(*id) => Ok(true),
         other => unsupported(format!(
-            "texts that {what} with the tokens {other:?}, where GGUF knows one that {what}s a text"
+            "texts {what} with the tokens {other:?}, where it knows one that {what}s a text"
         )),
     }
 }
@@ -134,7 +134,7 @@ fn space_prefix(file: &Value) -> std::result::Result<bool, Refusal> {
             None => {}
             Some("Prepend") if step["prepend"] == SPACE => prefix = true,
             Some("Replace") if step["pattern"]["String"] == " " && step["content"] == SPACE => {}
-            Some(other) => return unsupported(format!("the normalizer {other} in a GGUF file")),
+            Some(other) => return unsupported(format!("llama.cpp does not know the normalizer {other}")),
         }
     }
     match kind_of(&file["pre_tokenizer"]) {
@@ -146,7 +146,9 @@ fn space_prefix(file: &Value) -> std::result::Result<bool, Refusal> {
             prefix =
                 step["prepend_scheme"].as_str().map_or(step["add_prefix_space"] != false, |s| s != "never");
         }
-        Some(other) => return unsupported(format!("the pre-tokenizer {other} in a GGUF file")),
+        Some(other) => {
+            return unsupported(format!("llama.cpp does not know the pre-tokenizer {other} with such tokens"));
+        }
     }
     Ok(prefix)
 }
@@ -169,8 +171,8 @@ fn scores(model: &BpeModel, control: &HashSet<&str>, size: usize) -> std::result
     let all: usize = model.vocab.keys().filter(|token| unknown != Some(token)).map(|token| cuts(token)).sum();
     if all != merges.len() {
         return unsupported(format!(
-            "merges that scores cannot stand for: its tokens can be cut in two in {all} ways, and it has {} merges. A GGUF file \
-             holds scores, as SentencePiece has them",
+            "it holds scores, as SentencePiece has them, which cannot stand for these merges: every way to cut a token in two \
+             must be one. There are {all} ways and {} merges",
             merges.len()
         ));
     }

@@ -74,7 +74,7 @@ pub enum GgufError {
         rows: usize,
     },
     /// A tokenizer that the format cannot hold.
-    #[error("the vocabulary cannot go into a GGUF file: {0}")]
+    #[error(transparent)]
     Tokenizer(Box<shuyuan_text::Error>),
     /// A configuration that the format cannot hold.
     #[error("{0}")]
