@@ -147,7 +147,9 @@ fn space_prefix(file: &Value) -> std::result::Result<bool, Refusal> {
                 step["prepend_scheme"].as_str().map_or(step["add_prefix_space"] != false, |s| s != "never");
         }
         Some(other) => {
-            return unsupported(format!("llama.cpp does not know the pre-tokenizer {other} with such tokens"));
+            return unsupported(format!(
+                "llama.cpp does not know the pre-tokenizer {other} with such tokens"
+            ));
         }
     }
     Ok(prefix)
