@@ -212,13 +212,14 @@ fn what_cannot_be_read_is_said_before_the_weights() {
 
 /// The small model as GGUF.
 fn gguf() -> Vec<u8> {
+    use shuyuan_model::gguf::{ExportOptions, Mix, Words, export};
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/eval/model");
     let to = tempfile::tempdir().unwrap();
     let path = to.path().join("m.gguf");
-    let model = shuyuan_model::load(&dir, &shuyuan_tensor::cpu()).unwrap();
+    let model = shuyuan_model::Decoder::load(&dir).unwrap();
     let tokenizer = shuyuan_text::Tokenizer::load(&dir).unwrap();
-    let options = shuyuan_model::gguf::ExportOptions::new(shuyuan_model::gguf::Mix::F32, "tiny");
-    shuyuan_model::gguf::export(&path, &model, &tokenizer, options).unwrap();
+    let options = ExportOptions::new(Mix::F32, "tiny");
+    export(&path, &model, Words::Tokenizer(&tokenizer), &options).unwrap();
     std::fs::read(path).unwrap()
 }
 

@@ -5,7 +5,8 @@
 //! cargo run --release -p shuyuan-model --example gguf -- MODEL_FOLDER OUT.gguf Q4_K_M
 //! ```
 
-use shuyuan_model::gguf::{ExportOptions, Gguf, Mix, export};
+use shuyuan_model::Decoder;
+use shuyuan_model::gguf::{ExportOptions, Gguf, Mix, Words, export};
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
@@ -38,11 +39,11 @@ fn show(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn write(folder: &Path, path: &Path, mix: Mix) -> Result<(), Box<dyn Error>> {
-    let model = shuyuan_model::load(folder, &shuyuan_tensor::cpu())?;
+    let model = Decoder::load(folder)?;
     let tokenizer = shuyuan_text::Tokenizer::load(folder)?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let start = Instant::now();
-    let report = export(path, &model, &tokenizer, ExportOptions::new(mix, name))?;
+    let report = export(path, &model, Words::Tokenizer(&tokenizer), &ExportOptions::new(mix, name))?;
     let seconds = start.elapsed().as_secs_f64();
     println!("{} weights, {} bytes, {seconds:.2} s", report.params, report.bytes);
     for tensor in report.fallbacks() {

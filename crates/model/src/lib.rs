@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod fields;
+mod folder;
 pub mod gguf;
 mod init;
 mod layers;
@@ -26,6 +27,7 @@ pub use decoder::{
 };
 pub use encoder::{Encoder, EncoderConfig, EncoderFamily, Pooling, SentenceConfig};
 pub use error::ModelError;
+pub use folder::{Plain, save_decoder};
 pub use params::{ParamMapper, count_params, for_each_param, map_params};
 pub use qwen3::Qwen3ForCausalLM;
 pub use trace::{LayerTrace, Trace};

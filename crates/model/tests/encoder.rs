@@ -2,6 +2,7 @@
 //!
 //! The folders are those of `goldens/encoder/record.py`.
 
+#[expect(dead_code, reason = "families.rs uses all of it")]
 mod recorded;
 
 use recorded::{Golden, nmse};

@@ -5,61 +5,12 @@
 
 mod recorded;
 
-use recorded::{Golden, nmse};
-use shuyuan_model::{Decoder, ModelError, Step};
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    match std::env::var_os("SHUYUAN_MODELS") {
-        Some(root) => root.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/families"),
-    }
-}
-
-fn folders() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root()).expect("a folder of models");
-    let mut folders: Vec<PathBuf> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.join("golden.safetensors").exists())
-        .collect();
-    folders.sort();
-    assert!(!folders.is_empty(), "no models in {}", root().display());
-    folders
-}
-
-/// Rows of ids.
-fn ids_of(golden: &Golden, name: &str) -> Vec<Vec<u32>> {
-    let file = golden.file();
-    let tensor = file.tensor(name).unwrap();
-    let ids: Vec<u32> =
-        tensor.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect();
-    ids.chunks(tensor.shape()[1]).map(<[u32]>::to_vec).collect()
-}
+use recorded::{Golden, folders, greedy, ids_of, nmse, root};
+use shuyuan_model::{Decoder, Step};
 
 /// Logits of a whole text.
 fn decoder_len(decoder: &Decoder, ids: &[u32]) -> usize {
     ids.len() * decoder.config().vocab_size
-}
-
-fn greedy(decoder: &Decoder, prompt: &[u32], count: usize) -> Vec<u32> {
-    let mut cache = decoder.cache();
-    let mut logits = decoder.extend(prompt, &mut cache).unwrap();
-    let mut ids = Vec::new();
-    loop {
-        let best =
-            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap();
-        ids.push(best as u32);
-        if ids.len() == count {
-            return ids;
-        }
-        logits = match decoder.extend(&ids[ids.len() - 1..], &mut cache) {
-            Err(ModelError::Reread) => {
-                cache.restart_long();
-                decoder.extend(&[prompt, &ids].concat(), &mut cache).unwrap()
-            }
-            logits => logits.unwrap(),
-        };
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The second runs where SHUYUAN_PYTHON names a Python with torch, transformers, gguf and llama_cpp.
 
 use shuyuan_kernels::BlockType;
-use shuyuan_model::gguf::{ExportOptions, Exporter, Gguf, Mix, export};
+use shuyuan_model::gguf::{ExportOptions, ExportReport, Gguf, GgufError, Mix, Words, export};
 use shuyuan_model::{Config, Decoder, ParamMapper, Qwen3ForCausalLM, map_params, save};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
@@ -123,10 +123,19 @@ fn greedy(model: &Qwen3ForCausalLM, prompt: &[u32], count: usize) -> (Vec<u32>, 
     (ids, lead)
 }
 
+fn write(
+    path: &Path,
+    model: &Qwen3ForCausalLM,
+    tokenizer: &Tokenizer,
+    options: &ExportOptions,
+) -> Result<ExportReport, GgufError> {
+    export(path, &Decoder::of(model), Words::Tokenizer(tokenizer), options)
+}
+
 fn exported(model: &Qwen3ForCausalLM, options: ExportOptions) -> Gguf {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
-    export(&path, model, &tokenizer(), options).unwrap();
+    write(&path, model, &tokenizer(), &options).unwrap();
     Gguf::open(&path).unwrap()
 }
 
@@ -169,7 +178,7 @@ fn a_mix_gives_each_tensor_its_format() {
     let model = model(&tokenizer, TIED, 7);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
-    let report = export(&path, &model, &tokenizer, ExportOptions::new(Mix::Q4KM, "tiny")).unwrap();
+    let report = write(&path, &model, &tokenizer, &ExportOptions::new(Mix::Q4KM, "tiny")).unwrap();
     let kind = |name: &str| Gguf::open(&path).unwrap().tensor(name).unwrap().kind();
     assert_eq!(kind("token_embd.weight"), BlockType::Q6K);
     assert_eq!(kind("blk.0.attn_q.weight"), BlockType::Q4K);
@@ -192,16 +201,16 @@ fn a_mix_gives_each_tensor_its_format() {
 fn importance_reaches_its_matrix() {
     let tokenizer = tokenizer();
     let model = model(&tokenizer, TIED, 7);
-    let name = "model.layers.1.self_attn.q_proj.weight";
+    let (name, at) = ("model.layers.1.self_attn.q_proj.weight", "blk.1.attn_q.weight");
     let mut options = ExportOptions::new(Mix::Q4KM, "tiny");
     let plain = exported(&model, options.clone());
-    options.importance.insert(name.into(), (0..256).map(|i| if i < 8 { 1.0 } else { 1e-3 }).collect());
+    options.importance.insert(at.into(), (0..256).map(|i| if i < 8 { 1.0 } else { 1e-3 }).collect());
     let weighted = exported(&model, options.clone());
     let mut seen = 0;
     shuyuan_model::for_each_param(&model, |found, _, data| {
         if found == name {
             let error = |file: &Gguf| {
-                let y = file.tensor("blk.1.attn_q.weight").unwrap().to_f32();
+                let y = file.tensor(at).unwrap().to_f32();
                 data.iter()
                     .zip(&y)
                     .enumerate()
@@ -216,15 +225,29 @@ fn importance_reaches_its_matrix() {
     assert_eq!(seen, 1);
     let path = tempfile::tempdir().unwrap().path().join("x.gguf");
     for (name, importance, why) in [
-        (name, vec![1.0; 255], "expected importance for 256 columns, found 255"),
-        (name, vec![-1.0; 256], "from 0 on, found -1"),
-        ("model.norm.weight", vec![1.0; 256], "is no matrix of the model"),
+        (at, vec![1.0; 255], "expected importance for 256 columns, found 255"),
+        (at, vec![-1.0; 256], "from 0 on, found -1"),
+        ("output_norm.weight", vec![1.0; 256], "is no matrix of the model"),
     ] {
         options.importance = [(name.to_string(), importance)].into();
-        let error =
-            Exporter::create(&path, model.config(), &tokenizer, options.clone()).unwrap_err().to_string();
+        let error = write(&path, &model, &tokenizer, &options).unwrap_err().to_string();
         assert!(error.contains(why), "{error}");
     }
+}
+
+#[test]
+fn importance_is_measured_for_every_matrix() {
+    let tokenizer = tokenizer();
+    let model = Decoder::of(&model(&tokenizer, TIED, 7));
+    let text = tokenizer.encode("The cat sat on the mat. 我今天吃了狮子头。");
+    let mut options = ExportOptions::new(Mix::Q4KM, "tiny");
+    options.importance = model.importance(&[&text, &text[..5]]).unwrap();
+    assert_eq!(options.importance.len(), 3 * 7);
+    assert!(options.importance.values().flatten().all(|x| x.is_finite() && *x >= 0.0));
+    assert!(options.importance["blk.1.ffn_down.weight"].iter().any(|x| *x > 0.0));
+    let dir = tempfile::tempdir().unwrap();
+    export(&dir.path().join("x.gguf"), &model, Words::Tokenizer(&tokenizer), &options).unwrap();
+    assert!(model.importance(&[]).unwrap_err().to_string().contains("at least one text"));
 }
 
 #[test]
@@ -233,27 +256,35 @@ fn what_cannot_be_exported_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.gguf");
     let config = config(&tokenizer, TIED);
-    let create =
-        |config: &Config| Exporter::create(&path, config, &tokenizer, ExportOptions::new(Mix::F16, "x"));
-    let small = Config { vocab_size: 96, ..config.clone() };
-    assert!(create(&small).unwrap_err().to_string().contains("embedding 96 rows"));
-    let none = Config { num_hidden_layers: 0, ..config.clone() };
-    assert!(create(&none).unwrap_err().to_string().contains("num_hidden_layers"));
-    let mut exporter = create(&config).unwrap();
-    let norm = "model.norm.weight";
-    let q = "model.layers.0.self_attn.k_proj.weight";
-    let mut refused = |name: &str, shape: &[usize], data: &[f32], why: &str| {
-        let error = exporter.tensor(name, shape, data).unwrap_err().to_string();
-        assert!(error.contains(why) && error.contains(name), "{error}");
+    let options = ExportOptions::new(Mix::F16, "x");
+    let refused = |model: Qwen3ForCausalLM, why: &str| {
+        let error = write(&path, &model, &tokenizer, &options).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        // Neither the file nor a part of it.
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     };
-    refused("model.layers.3.mlp.up_proj.weight", &[416, 256], &[0.0; 416 * 256], "no such tensor");
-    refused(norm, &[255], &[0.0; 255], "expected shape [256], found [255]");
-    refused(norm, &[256], &[0.0; 255], "with 255 numbers");
-    refused(norm, &[256], &[f32::NAN; 256], "found NaN");
-    refused(norm, &[256], &[f32::INFINITY; 256], "found inf");
-    refused(q, &[128, 256], &[70_000.0; 128 * 256], "up to 65504, which F16 can hold, found 70000");
-    assert!(exporter.finish().unwrap_err().to_string().contains("announced and not written"));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let small = Config { vocab_size: 96, ..config.clone() };
+    let small = Qwen3ForCausalLM::init(&small, 1, &shuyuan_tensor::cpu()).unwrap();
+    refused(small, "embedding 96 rows");
+    for (name, number, why) in [
+        ("model.norm.weight", f32::NAN, "found NaN"),
+        ("model.norm.weight", f32::INFINITY, "found inf"),
+        ("model.layers.0.self_attn.k_proj.weight", 70_000.0, "up to 65504, which F16 can hold, found 70000"),
+    ] {
+        refused(map_params(model(&tokenizer, TIED, 7), &mut Spoil(name, number)), why);
+    }
+}
+
+/// Puts a number into one tensor.
+struct Spoil(&'static str, f32);
+
+impl ParamMapper for Spoil {
+    fn map<const D: usize>(&mut self, name: &str, value: burn::tensor::Tensor<D>) -> burn::tensor::Tensor<D> {
+        if name != self.0 {
+            return value;
+        }
+        shuyuan_tensor::update(value, |numbers| numbers[3] = self.1)
+    }
 }
 
 #[test]
@@ -279,7 +310,7 @@ fn an_export_opens_in_llama_cpp() {
         tokenizer.save(dir.path()).unwrap();
         for mix in Mix::ALL {
             let options = ExportOptions::new(mix, "tiny");
-            export(&dir.path().join(format!("{mix}.gguf")), &model, &tokenizer, options).unwrap();
+            write(&dir.path().join(format!("{mix}.gguf")), &model, &tokenizer, &options).unwrap();
         }
         let texts: Vec<_> = TEXTS
             .iter()

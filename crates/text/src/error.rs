@@ -41,6 +41,12 @@ pub enum Error {
         /// What it uses that is not supported.
         what: String,
     },
+    /// A tokenizer that the vocabulary of a GGUF file cannot hold.
+    #[error("this tokenizer cannot go into a GGUF file: {what}; a folder with safetensors keeps it as it is")]
+    NotGguf {
+        /// What GGUF has no place for.
+        what: String,
+    },
     /// The wanted vocabulary has no room for the bytes and the special tokens.
     #[error(
         "vocabulary size {found} is too small: 256 bytes and {specials} special tokens need at least {least}; \

@@ -11,13 +11,14 @@ use crate::error::Result;
 use crate::gguf_pre::{begins_with_bos, pre_tokenizer};
 use crate::hub_decode::byte_token;
 use crate::hub_load::{MOST_IDS, Refusal, corrupt, parts, unsupported};
+use crate::hub_save::template;
 use crate::roles::Roles;
 use crate::tokenizer::Tokenizer;
 
 /// What errors call the vocabulary.
 const NAME: &str = "the GGUF file's vocabulary";
 /// Word starts in SentencePiece.
-const SPACE: &str = "▁";
+pub(crate) const SPACE: &str = "▁";
 /// More merges are refused; the largest real vocabularies have half a million.
 const MOST_MERGES: usize = 1 << 22;
 
@@ -63,6 +64,8 @@ pub struct GgufVocabulary {
     pub precompiled_charsmap: Vec<u8>,
     /// `tokenizer.chat_template`
     pub chat_template: Option<String>,
+    /// `tokenizer.chat_template.tool_use`
+    pub tool_template: Option<String>,
 }
 
 impl Tokenizer {
@@ -81,9 +84,16 @@ impl Tokenizer {
             "t5" => unigram(v),
             other => unsupported(format!("tokenizer.ggml.model {other:?}")),
         };
-        let json = file.map_err(refused)?.to_string();
-        let mut parts = parts(&json).map_err(refused)?;
-        parts.roles = roles(v);
+        let mut file = file.map_err(refused)?;
+        let roles = roles(v);
+        if !(roles.prefix.is_empty() && roles.suffix.is_empty()) {
+            let named = |id: &TokenId| (v.tokens[*id as usize].as_str(), *id);
+            let [before, after] =
+                [&roles.prefix, &roles.suffix].map(|ids| ids.iter().map(named).collect::<Vec<_>>());
+            file["post_processor"] = template(&before, &after);
+        }
+        let mut parts = parts(&file.to_string()).map_err(refused)?;
+        parts.roles = roles;
         // Ids at the end that are not taken have rows in the model all the same.
         parts.tokens.resize(v.tokens.len(), Vec::new());
         let specials = &parts.specials;
@@ -137,6 +147,7 @@ fn roles(v: &GgufVocabulary) -> Roles {
         unk: v.unk,
         pad: v.pad,
         chat_template: v.chat_template.clone(),
+        tool_template: v.tool_template.clone(),
         ends: v.eot.into_iter().collect(),
         ..Roles::default()
     };
@@ -154,11 +165,20 @@ fn roles(v: &GgufVocabulary) -> Roles {
 
 /// What a token is, in GGUF's numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Type {
+pub(crate) enum Type {
     Text,
     Unknown,
     Control,
     UserDefined,
+}
+
+impl Type {
+    pub(crate) const NORMAL: i32 = 1;
+    pub(crate) const UNKNOWN: i32 = 2;
+    pub(crate) const CONTROL: i32 = 3;
+    pub(crate) const USER_DEFINED: i32 = 4;
+    pub(crate) const UNUSED: i32 = 5;
+    pub(crate) const BYTE: i32 = 6;
 }
 
 impl GgufVocabulary {
@@ -169,9 +189,9 @@ impl GgufVocabulary {
     fn type_of(&self, id: usize) -> Type {
         let roles = self.roles();
         match self.types.get(id) {
-            Some(2) => Type::Unknown,
-            Some(3) => Type::Control,
-            Some(4) => Type::UserDefined,
+            Some(&Type::UNKNOWN) => Type::Unknown,
+            Some(&Type::CONTROL) => Type::Control,
+            Some(&Type::USER_DEFINED) => Type::UserDefined,
             Some(_) => Type::Text,
             None if self.unk == Some(id as TokenId) => Type::Unknown,
             None if roles.contains(&Some(id as TokenId)) => Type::Control,
@@ -204,7 +224,7 @@ impl GgufVocabulary {
     }
 
     fn unknown(&self) -> Option<&str> {
-        let by_type = || (0..self.tokens.len()).find(|&id| self.types.get(id) == Some(&2));
+        let by_type = || (0..self.tokens.len()).find(|&id| self.types.get(id) == Some(&Type::UNKNOWN));
         let id = self.unk.map(|id| id as usize).or_else(by_type)?;
         Some(&self.tokens[id])
     }

@@ -66,3 +66,30 @@ pub(crate) fn pre_tokenizer(name: &str) -> Result<Pre, Refusal> {
 pub(crate) fn begins_with_bos(name: &str) -> bool {
     matches!(name, "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "tekken")
 }
+
+/// One name for each pattern that is written, the usual one where there are several.
+const WRITTEN: [&str; 9] =
+    ["qwen2", "llama-bpe", "dbrx", "smollm", "gpt-2", "tekken", "gpt-4o", "falcon", "default"];
+
+/// The name of the steps of a `pre_tokenizer`. llama.cpp composes no characters (NFC), whatever the name, so that is not asked.
+pub(crate) fn name_of(steps: &Value, ignore_merges: bool) -> Option<&'static str> {
+    let wanted = essence(steps)?;
+    let same =
+        |pre: &Pre| pre.ignore_merges == ignore_merges && essence(&pre.steps).as_ref() == Some(&wanted);
+    WRITTEN.into_iter().find(|name| pre_tokenizer(name).is_ok_and(|pre| same(&pre)))
+}
+
+/// The steps with what decides how they cut. `None` for a step that no named pattern has.
+fn essence(steps: &Value) -> Option<Vec<Value>> {
+    let list = steps["pretokenizers"].as_array();
+    let list = list.map_or(std::slice::from_ref(steps), Vec::as_slice);
+    let one = |step: &Value| match step["type"].as_str()? {
+        "ByteLevel" => Some(json!(["bytes", step["add_prefix_space"] != false, step["use_regex"] != false])),
+        "Split" if step["behavior"] == "Isolated" && step["invert"] != true => {
+            Some(json!(["split", step["pattern"]["Regex"].as_str()?]))
+        }
+        "Digits" => Some(json!(["digits", step["individual_digits"] == true])),
+        _ => None,
+    };
+    list.iter().map(one).collect()
+}

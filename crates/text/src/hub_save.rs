@@ -190,7 +190,7 @@ impl Tokenizer {
 }
 
 /// A post-processor that puts special tokens before and after each text.
-fn template(before: &[(&str, u32)], after: &[(&str, u32)]) -> Value {
+pub(crate) fn template(before: &[(&str, u32)], after: &[(&str, u32)]) -> Value {
     let special =
         |kind: u32| move |(text, _): &(&str, u32)| json!({"SpecialToken": {"id": text, "type_id": kind}});
     let one = |name: &str, kind: u32| -> Vec<Value> {

@@ -24,6 +24,7 @@ mod error;
 mod foreign;
 mod gguf;
 mod gguf_pre;
+mod gguf_save;
 mod hub_decode;
 mod hub_ends;
 mod hub_foreign;

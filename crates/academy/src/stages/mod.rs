@@ -3,6 +3,7 @@
 pub mod corpus;
 pub mod embed;
 pub mod eval;
+pub mod export;
 pub mod finetune;
 pub mod get;
 pub mod injections;

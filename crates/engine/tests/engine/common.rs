@@ -49,7 +49,7 @@ pub fn plain(context: usize) -> Arc<Decoder> {
 
 /// A tokenizer of 300 tokens, and a random model of them in Q8_0, whose results do not depend on what is read together.
 pub fn packed(context: usize) -> (Arc<Decoder>, shuyuan_text::Tokenizer) {
-    use shuyuan_model::gguf::{ExportOptions, Mix, export};
+    use shuyuan_model::gguf::{ExportOptions, Mix, Words, export};
     use shuyuan_text::{TrainConfig, train};
     let text = "{\"name\": \"the cat\", \"age\": 12, \"tags\": [\"sat\", \"on\", \"the mat\"]} yes no maybe "
         .repeat(40);
@@ -57,7 +57,8 @@ pub fn packed(context: usize) -> (Arc<Decoder>, shuyuan_text::Tokenizer) {
     let model = stirred(&config(trained.tokenizer.vocab_size(), 32, context));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.gguf");
-    export(&path, &model, &trained.tokenizer, ExportOptions::new(Mix::Q8_0, "random")).unwrap();
+    let options = ExportOptions::new(Mix::Q8_0, "random");
+    export(&path, &Decoder::of(&model), Words::Tokenizer(&trained.tokenizer), &options).unwrap();
     (Arc::new(Decoder::load(&path).unwrap()), trained.tokenizer)
 }
 

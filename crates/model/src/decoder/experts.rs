@@ -3,18 +3,27 @@
 use crate::layers::{Linear, Mlp, multiply};
 use shuyuan_kernels::Activation;
 
-/// Adds to each row of `out` what its experts make of the row of `x`, by their shares. Shapes: `x` and `out` (N, C).
+/// A part of many experts.
+pub(super) struct Experts<'a> {
+    pub(super) router: &'a Linear,
+    pub(super) experts: &'a [Mlp],
+    /// How many see a token, and whether their shares are made to sum to 1.
+    pub(super) chosen: (usize, bool),
+    pub(super) act: Activation,
+}
+
+/// Adds to each row of `out` what its experts make of the row of `x`, by their shares. Shapes: `x` and `out` (N, C). `see` is
+/// given each expert that has rows, these, and what goes into its last matrix.
 ///
-/// A share is the softmax over all experts, made to sum to 1 over the chosen if asked (`chosen.1`).
+/// A share is the softmax over all experts, made to sum to 1 over the chosen if asked.
 pub(super) fn add_experts(
+    part: &Experts,
     x: &[f32],
     c: usize,
-    router: &Linear,
-    experts: &[Mlp],
-    chosen: (usize, bool),
-    act: Activation,
     out: &mut [f32],
+    mut see: impl FnMut(usize, &[f32], &[f32]),
 ) {
+    let &Experts { router, experts, chosen, act } = part;
     let mut scores = vec![0.0; x.len() / c * experts.len()];
     multiply(x, c, &[router.part()], &mut scores, false);
     let mut rows_of: Vec<Vec<(usize, f32)>> = vec![Vec::new(); experts.len()];
@@ -23,9 +32,13 @@ pub(super) fn add_experts(
             rows_of[expert].push((row, share));
         }
     }
-    for (expert, rows) in experts.iter().zip(rows_of).filter(|(_, rows)| !rows.is_empty()) {
+    for (index, (expert, rows)) in experts.iter().zip(rows_of).enumerate() {
+        if rows.is_empty() {
+            continue;
+        }
         let inputs: Vec<f32> = rows.iter().flat_map(|(row, _)| &x[row * c..][..c]).copied().collect();
         let h = expert.inner(&inputs, c, act);
+        see(index, &inputs, &h);
         let mut found = vec![0.0; rows.len() * c];
         multiply(&h, expert.down.matrix.cols(), &[expert.down.part()], &mut found, false);
         for ((row, share), found) in rows.into_iter().zip(found.chunks_exact(c)) {

@@ -1,7 +1,9 @@
 //! The forward pass: new tokens of several sequences at once, each after what its cache holds.
 
+use super::experts::{Experts, add_experts};
+use super::importance::{Site, Watch};
 use super::rope::Angles;
-use super::weights::{FeedForward, Layer};
+use super::weights::FeedForward;
 use super::{Decoder, KvCache};
 use crate::ModelError;
 use crate::layers::{add, multiply, normed};
@@ -81,7 +83,17 @@ impl Decoder {
     pub(crate) fn states(
         &self,
         steps: &mut [Step],
+        trace: Option<&mut Vec<LayerTrace>>,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.watched(steps, trace, None)
+    }
+
+    /// The same; `watch` sees what goes into the layers' matrices.
+    pub(super) fn watched(
+        &self,
+        steps: &mut [Step],
         mut trace: Option<&mut Vec<LayerTrace>>,
+        mut watch: Option<&mut Watch>,
     ) -> Result<Vec<f32>, ModelError> {
         let batch = self.batch(steps)?;
         let c = self.config.hidden_size;
@@ -92,16 +104,20 @@ impl Decoder {
         let kept = kept_rows(steps, &batch);
         let last = self.weights.layers.len() - 1;
         for (index, layer) in self.weights.layers.iter().enumerate() {
-            let (mut heads, qkv) = self.attention(index, layer, &x, steps, &batch);
+            let watch = &mut watch;
+            let (mut heads, qkv) = self.attention(index, &x, steps, &batch, watch);
             // From here on the last layer goes on with what is asked for.
             if index == last && trace.is_none() && kept.len() < batch.places.len() {
                 heads = gather(&heads, heads.len() / batch.places.len(), &kept);
                 x = gather(&x, c, &kept);
             }
             let before = trace.is_some().then(|| x.clone());
+            if let Some(watch) = watch {
+                watch.see(index, Site::Output, 0, &heads);
+            }
             add(&heads, &layer.o, layer.after_attention.as_ref(), &mut x);
             let between = trace.is_some().then(|| x.clone());
-            self.feed_forward(layer, &mut x);
+            self.feed_forward(index, &mut x, watch);
             if let (Some(trace), Some(before), Some(between)) = (&mut trace, before, between) {
                 trace.push(LayerTrace::new(self, index, &qkv, &before, &between, &x));
             }
@@ -166,16 +182,19 @@ impl Decoder {
     fn attention(
         &self,
         index: usize,
-        layer: &Layer,
         x: &[f32],
         steps: &mut [Step],
         batch: &Batch,
+        watch: &mut Option<&mut Watch>,
     ) -> (Vec<f32>, Vec<f32>) {
-        let config = &self.config;
+        let (config, layer) = (&self.config, &self.weights.layers[index]);
         let (c, d, n) = (config.hidden_size, config.head_dim, batch.places.len());
         let (h, k) = (config.num_attention_heads * d, config.num_key_value_heads * d);
         let width = h + 2 * k;
         let normed = normed(&layer.attention_norm, x);
+        if let Some(watch) = watch {
+            watch.see(index, Site::Attention, 0, &normed);
+        }
         let mut qkv = vec![0.0; n * width];
         multiply(&normed, c, &[layer.q.part(), layer.k.part(), layer.v.part()], &mut qkv, false);
         let rope = config.layers[index].rope;
@@ -213,25 +232,25 @@ impl Decoder {
         (heads, qkv)
     }
 
-    fn feed_forward(&self, layer: &Layer, x: &mut [f32]) {
+    fn feed_forward(&self, index: usize, x: &mut [f32], watch: &mut Option<&mut Watch>) {
+        let (layer, c) = (&self.weights.layers[index], self.config.hidden_size);
         let normed = normed(&layer.mlp_norm, x);
-        let c = self.config.hidden_size;
+        let mut see = |expert: usize, x: &[f32], h: &[f32]| {
+            if let Some(watch) = watch {
+                watch.see(index, Site::Mlp, expert, x);
+                watch.see(index, Site::Down, expert, h);
+            }
+        };
+        let act = self.config.hidden_act;
         match &layer.mlp {
             FeedForward::Dense(mlp) => {
-                let h = mlp.inner(&normed, c, self.config.hidden_act);
+                let h = mlp.inner(&normed, c, act);
+                see(0, &normed, &h);
                 add(&h, &mlp.down, layer.after_mlp.as_ref(), x);
             }
             FeedForward::Experts { router, experts, per_token, norm_topk_prob } => {
-                let act = self.config.hidden_act;
-                super::experts::add_experts(
-                    &normed,
-                    c,
-                    router,
-                    experts,
-                    (*per_token, *norm_topk_prob),
-                    act,
-                    x,
-                );
+                let chosen = (*per_token, *norm_topk_prob);
+                add_experts(&Experts { router, experts, chosen, act }, &normed, c, x, see);
             }
         }
     }

@@ -3,11 +3,55 @@
 use super::config::{Biases, DecoderConfig, Family, LayerConfig, MlpConfig};
 use super::rope::{RopeConfig, Scaling};
 use crate::ModelError;
-use crate::gguf::{Gguf, GgufError};
+use crate::gguf::{Array, Gguf, GgufError, Metadata, Value};
 use shuyuan_kernels::Activation;
 
 fn config_error(error: GgufError) -> ModelError {
     ModelError::Config(error.to_string())
+}
+
+/// Which layers have a window where the file does not say.
+pub(super) fn slides(family: Family, layer: usize) -> bool {
+    match family {
+        Family::Gemma2 => layer.is_multiple_of(2),
+        Family::Gemma3 => !(layer + 1).is_multiple_of(6),
+        // llama.cpp keeps the window of these, but does not use it unless all layers have one.
+        Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe => false,
+        _ => true,
+    }
+}
+
+/// What scores are multiplied with, which no file says: Gemma's largest models have a number of their own.
+pub(super) fn attention_scale(family: Family, layers: usize, c: usize, heads: usize, head_dim: usize) -> f32 {
+    let scalar = match (family, layers) {
+        (Family::Gemma2, 46) | (Family::Gemma3, 62) => c / heads.max(1),
+        _ => head_dim,
+    };
+    (scalar as f32).powf(-0.5)
+}
+
+/// Which layers have a window.
+enum Pattern {
+    Layers(Vec<bool>),
+    /// All but every nth.
+    Every(usize),
+}
+
+/// A list of bools or integers, one a layer, or one integer.
+fn pattern(all: &Metadata, key: &str) -> Result<Option<Pattern>, ModelError> {
+    Ok(match all.get(key) {
+        None => None,
+        Some(Value::Array(Array::Bool(slide))) => Some(Pattern::Layers(slide.clone())),
+        Some(Value::Array(_)) => {
+            let slide = all.opt_i64s(key).map_err(config_error)?.unwrap_or_default();
+            Some(Pattern::Layers(slide.into_iter().map(|x| x != 0).collect()))
+        }
+        Some(_) => {
+            let n = all.opt_u64(key).map_err(config_error)?.unwrap_or(0);
+            // No full layer at all.
+            Some(Pattern::Every(if n == 0 { usize::MAX } else { usize::try_from(n).unwrap_or(usize::MAX) }))
+        }
+    })
 }
 
 impl DecoderConfig {
@@ -48,7 +92,7 @@ impl DecoderConfig {
             }
         };
         let (c, heads) = (need("embedding_length")?, need("attention.head_count")?);
-        let layers = need("block_count")?.min(1 << 11);
+        let block_count = need("block_count")?.min(1 << 11);
         let head_dim = size("attention.key_length")?.unwrap_or(c / heads.max(1));
         if size("attention.value_length")?.is_some_and(|values| values != head_dim) {
             return Err(ModelError::Config("keys and values of different lengths are not built here".into()));
@@ -57,12 +101,11 @@ impl DecoderConfig {
         let context = need("context_length")?;
         let window = size("attention.sliding_window")?.filter(|window| *window > 0);
         let gemma3 = family == Family::Gemma3;
-        let slides = |index: usize| match family {
-            Family::Gemma2 => index.is_multiple_of(2),
-            Family::Gemma3 => !(index + 1).is_multiple_of(6),
-            // llama.cpp keeps the window of these, but does not use it unless all layers have one.
-            Family::Qwen2 | Family::Qwen3 | Family::Qwen3Moe => false,
-            _ => true,
+        let pattern = pattern(all, &format!("{name}.attention.sliding_window_pattern"))?;
+        let slides = |index: usize| match &pattern {
+            Some(Pattern::Layers(slide)) => slide.get(index).copied().unwrap_or(false),
+            Some(Pattern::Every(n)) => !(index + 1).is_multiple_of(*n),
+            None => slides(family, index),
         };
         let dense = need("feed_forward_length")
             .or_else(|error| if experts.is_some() { Ok(0) } else { Err(error) })?;
@@ -82,7 +125,7 @@ impl DecoderConfig {
             let mlp = if is_dense { MlpConfig::Dense { intermediate_size: dense } } else { mlp.clone() };
             LayerConfig { sliding_window, rope: usize::from(gemma3 && sliding_window.is_some()), mlp }
         };
-        let layers: Vec<LayerConfig> = (0..layers).map(layer).collect();
+        let layers: Vec<LayerConfig> = (0..block_count).map(layer).collect();
         let theta = number("rope.freq_base")?.unwrap_or(1e4);
         let rotary_dim = size("rope.dimension_count")?.unwrap_or(head_dim);
         let factors = |name: &str| {
@@ -121,10 +164,10 @@ impl DecoderConfig {
             let theta = number("rope.freq_base_swa")?.unwrap_or(1e4);
             ropes.push(RopeConfig { theta, rotary_dim, scaling: Scaling::None });
         }
-        // Gemma's largest models scale by another number, which the file does not hold.
-        let scalar = match (family, layers.len()) {
-            (Family::Gemma2, 46) | (Family::Gemma3, 62) => c / heads.max(1),
-            _ => head_dim,
+        // Gemma 2 has caps, said or not.
+        let cap = |key: &str, usual: f64| -> Result<Option<f32>, ModelError> {
+            let usual = (family == Family::Gemma2).then_some(usual);
+            Ok(number(key)?.or(usual).map(|cap| cap as f32))
         };
         let eps = number("attention.layer_norm_rms_epsilon")?.or(number("attention.layer_norm_epsilon")?);
         let qkv_bias = gguf.opt_tensor("blk.0.attn_q.bias").is_some()
@@ -146,9 +189,9 @@ impl DecoderConfig {
             layers,
             ropes,
             norm_eps: eps.unwrap_or(1e-5) as f32,
-            attention_scale: (scalar as f32).powf(-0.5),
-            attn_logit_softcapping: number("attn_logit_softcapping")?.map(|cap| cap as f32),
-            final_logit_softcapping: number("final_logit_softcapping")?.map(|cap| cap as f32),
+            attention_scale: attention_scale(family, block_count, c, heads, head_dim),
+            attn_logit_softcapping: cap("attn_logit_softcapping", 50.0)?,
+            final_logit_softcapping: cap("final_logit_softcapping", 30.0)?,
             hidden_act: if gpt2 || family.gemma() { Activation::GeluTanh } else { Activation::Silu },
             embedding_scale: if family.gemma() { (c as f32).sqrt() } else { 1.0 },
             biases: Biases {

@@ -5,28 +5,37 @@
 
 mod cache;
 mod config;
+mod differs;
 mod experts;
 mod forward;
 mod ggml;
 mod hub;
+mod importance;
+mod layout;
+mod outgoing;
 mod rope;
+mod to_gguf;
+mod to_hub;
 mod trainable;
 mod weights;
 
 pub use cache::{KvCache, PAGE_TOKENS};
 pub use config::{Biases, DecoderConfig, Family, LayerConfig, MlpConfig};
 pub use forward::Step;
+pub(crate) use layout::Naming;
+pub(crate) use outgoing::{Outgoing, Role};
 pub use rope::{RopeConfig, Scaling};
 
 use crate::gguf::Gguf;
 use crate::layers::{Linear, Mlp};
 use crate::tensors::{Raw, Tensors};
 use crate::{ModelError, Pooling, Qwen3ForCausalLM, SentenceConfig, for_each_param};
+use layout::Layout;
 use rope::Rope;
 use shuyuan_kernels::{BlockType, Matrix, norm_row};
 use std::path::Path;
 use std::sync::Arc;
-use weights::{FeedForward, Naming, Weights};
+use weights::{FeedForward, Weights};
 
 /// A model ready to read and write. Holds its weights, or the files that they are mapped from.
 #[derive(Debug)]
@@ -106,6 +115,15 @@ impl Decoder {
     fn new(config: DecoderConfig, weights: Weights) -> Self {
         let ropes = config.ropes.iter().map(Rope::new).collect();
         Self { config, weights, ropes }
+    }
+
+    /// Its tensors as files with such names have them.
+    pub(crate) fn tensors(&self, naming: Naming) -> Vec<Outgoing<'_>> {
+        let query_scale = match naming {
+            Naming::Gguf => self.config.query_scale(),
+            Naming::HuggingFace => 1.0,
+        };
+        self.outgoing(Layout::new(naming, self.config.family), query_scale)
     }
 
     /// Its shape.

@@ -122,7 +122,7 @@ impl RopeConfig {
     }
 
     /// Angles per position, and what cosines and sines are multiplied by.
-    fn frequencies(&self, long: bool) -> (Vec<f32>, f32) {
+    pub(super) fn frequencies(&self, long: bool) -> (Vec<f32>, f32) {
         let half = self.rotary_dim / 2;
         let plain = |i: usize| self.theta.powf(-2.0 * i as f64 / self.rotary_dim as f64);
         let mut by = 1.0;

@@ -2,14 +2,10 @@
 
 use super::config::{Family, MlpConfig};
 use super::rope::Scaling;
-use super::weights::{FeedForward, Layer};
-use super::{Decoder, DecoderConfig};
+use super::{Decoder, DecoderConfig, Naming, Outgoing};
 use crate::checkpoint::Set;
-use crate::layers::Norm;
 use crate::{Config, ModelError, Qwen3ForCausalLM, map_params};
 use burn::tensor::Device;
-use shuyuan_kernels::Matrix;
-use std::collections::BTreeMap;
 
 impl Decoder {
     /// A copy that gradients can change, on `device`. Quantised weights become the numbers that they stand for.
@@ -18,50 +14,11 @@ impl Decoder {
     /// If the model is not of the architecture that is trained here, Qwen3's dense decoder.
     pub fn trainable(&self, device: &Device) -> Result<Qwen3ForCausalLM, ModelError> {
         let config = self.config.trained()?;
-        let mut weights = BTreeMap::from([
-            ("model.embed_tokens.weight".to_string(), numbers(&self.weights.embedding)),
-            ("model.norm.weight".to_string(), self.weights.norm.weight.clone()),
-        ]);
-        if !config.tie_word_embeddings {
-            weights.insert("lm_head.weight".into(), numbers(&self.weights.head));
-        }
-        for (index, layer) in self.weights.layers.iter().enumerate() {
-            weights
-                .extend(tensors(layer).map(|(name, x)| (format!("model.layers.{index}.{name}.weight"), x)));
-        }
+        let named = |tensor: Outgoing| (tensor.name.clone(), tensor.numbers());
+        let weights = self.tensors(Naming::HuggingFace).into_iter().map(named).collect();
         let mut set = Set { weights };
         Ok(map_params(Qwen3ForCausalLM::zeros(&config, device)?, &mut set))
     }
-}
-
-/// Of a layer of Qwen3's dense decoder.
-fn tensors(layer: &Layer) -> impl Iterator<Item = (&'static str, Vec<f32>)> {
-    let norm = |norm: &Norm| norm.weight.clone();
-    let mut all = vec![
-        ("input_layernorm", norm(&layer.attention_norm)),
-        ("self_attn.q_proj", numbers(&layer.q.matrix)),
-        ("self_attn.k_proj", numbers(&layer.k.matrix)),
-        ("self_attn.v_proj", numbers(&layer.v.matrix)),
-        ("self_attn.o_proj", numbers(&layer.o.matrix)),
-        ("post_attention_layernorm", norm(&layer.mlp_norm)),
-    ];
-    if let Some((q, k)) = &layer.qk_norm {
-        all.extend([("self_attn.q_norm", norm(q)), ("self_attn.k_norm", norm(k))]);
-    }
-    if let FeedForward::Dense(mlp) = &layer.mlp {
-        let named = ["mlp.up_proj", "mlp.down_proj"].into_iter().zip([&mlp.up, &mlp.down]);
-        let gate = mlp.gate.iter().map(|gate| ("mlp.gate_proj", gate));
-        all.extend(named.chain(gate).map(|(name, linear)| (name, numbers(&linear.matrix))));
-    }
-    all.into_iter()
-}
-
-fn numbers(matrix: &Matrix) -> Vec<f32> {
-    let mut all = vec![0.0; matrix.rows() * matrix.cols()];
-    for (row, out) in all.chunks_exact_mut(matrix.cols()).enumerate() {
-        matrix.row(row, out);
-    }
-    all
 }
 
 impl DecoderConfig {

@@ -1,6 +1,7 @@
 //! A decoder's weights, gathered from tensors under the names that each kind of file has for them.
 
 use super::config::{DecoderConfig, Family, MlpConfig};
+use super::layout::{Is, Layout, Naming, row_in_pairs};
 use crate::ModelError;
 use crate::layers::{Linear, Mlp, Norm};
 use crate::tensors::{Raw, Tensors};
@@ -42,85 +43,6 @@ pub(super) struct Weights {
     pub(super) head: Arc<Matrix>,
 }
 
-/// How a file names things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Naming {
-    HuggingFace,
-    Gguf,
-}
-
-/// Parts of a layer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Is {
-    AttentionNorm,
-    Q,
-    K,
-    V,
-    Qkv,
-    O,
-    QNorm,
-    KNorm,
-    AfterAttention,
-    MlpNorm,
-    Gate,
-    Up,
-    GateUp,
-    Down,
-    AfterMlp,
-    Router,
-}
-
-impl Naming {
-    fn of(self, family: Family, part: Is) -> &'static str {
-        let (gemma, gpt2) = (family.gemma(), family == Family::Gpt2);
-        if self == Self::Gguf {
-            return match part {
-                Is::AttentionNorm => "attn_norm",
-                Is::Q => "attn_q",
-                Is::K => "attn_k",
-                Is::V => "attn_v",
-                Is::Qkv => "attn_qkv",
-                Is::O => "attn_output",
-                Is::QNorm => "attn_q_norm",
-                Is::KNorm => "attn_k_norm",
-                Is::AfterAttention => "post_attention_norm",
-                Is::MlpNorm => "ffn_norm",
-                Is::Gate => "ffn_gate",
-                Is::Up | Is::GateUp => "ffn_up",
-                Is::Down => "ffn_down",
-                Is::AfterMlp => "post_ffw_norm",
-                Is::Router => "ffn_gate_inp",
-            };
-        }
-        match part {
-            Is::AttentionNorm if gpt2 => "ln_1",
-            Is::AttentionNorm => "input_layernorm",
-            Is::Q => "self_attn.q_proj",
-            Is::K => "self_attn.k_proj",
-            Is::V => "self_attn.v_proj",
-            Is::Qkv if gpt2 => "attn.c_attn",
-            Is::Qkv => "self_attn.qkv_proj",
-            Is::O if gpt2 => "attn.c_proj",
-            Is::O => "self_attn.o_proj",
-            Is::QNorm => "self_attn.q_norm",
-            Is::KNorm => "self_attn.k_norm",
-            Is::AfterAttention => "post_attention_layernorm",
-            Is::MlpNorm if gpt2 => "ln_2",
-            Is::MlpNorm if gemma => "pre_feedforward_layernorm",
-            Is::MlpNorm => "post_attention_layernorm",
-            Is::Gate => "mlp.gate_proj",
-            Is::Up if gpt2 => "mlp.c_fc",
-            Is::Up => "mlp.up_proj",
-            Is::GateUp => "mlp.gate_up_proj",
-            Is::Down if gpt2 => "mlp.c_proj",
-            Is::Down => "mlp.down_proj",
-            Is::AfterMlp => "post_feedforward_layernorm",
-            Is::Router if family == Family::Mixtral => "block_sparse_moe.gate",
-            Is::Router => "mlp.gate",
-        }
-    }
-}
-
 /// Takes a decoder's weights out of `tensors`.
 ///
 /// # Errors
@@ -132,46 +54,21 @@ pub(super) fn gather(
 ) -> Result<Weights, ModelError> {
     let (c, v) = (config.hidden_size, config.vocab_size);
     let gpt2 = config.family == Family::Gpt2;
-    let root = match naming {
-        Naming::Gguf => "",
-        // Saved without its output layer, a model has no prefix.
-        Naming::HuggingFace if gpt2 => {
-            if tensors.any("transformer.") {
-                "transformer."
-            } else {
-                ""
-            }
-        }
-        Naming::HuggingFace => {
-            if tensors.any("model.") {
-                "model."
-            } else {
-                ""
-            }
-        }
-    };
-    let (layer, embedding, norm, head) = match naming {
-        Naming::Gguf => ("blk.", "token_embd".into(), "output_norm".into(), "output.weight"),
-        Naming::HuggingFace if gpt2 => ("h.", format!("{root}wte"), format!("{root}ln_f"), "lm_head.weight"),
-        Naming::HuggingFace => {
-            ("layers.", format!("{root}embed_tokens"), format!("{root}norm"), "lm_head.weight")
-        }
-    };
+    let mut layout = Layout::new(naming, config.family);
+    layout.bare = naming == Naming::HuggingFace && !tensors.any(layout.root());
+    let head = layout.head();
     if naming == Naming::Gguf {
         config.tie_word_embeddings = !tensors.has(head);
     }
     tensors.ignore(|name| name.ends_with("rotary_emb.inv_freq") || name.starts_with("rope_f"));
-    let embedding = Arc::new(tensors.take(&format!("{embedding}.weight"), &[v, c]).matrix());
-    let positions = gpt2.then(|| {
-        let name =
-            if naming == Naming::Gguf { "position_embd.weight".into() } else { format!("{root}wpe.weight") };
-        tensors.take(&name, &[config.max_position_embeddings, c]).matrix()
-    });
-    let mut gather = Gather { config, naming, tensors, prefix: String::new() };
-    let norm = gather.norm_at(&norm, c);
+    let embedding = Arc::new(tensors.take(&layout.embedding(), &[v, c]).matrix());
+    let positions =
+        gpt2.then(|| tensors.take(&layout.positions(), &[config.max_position_embeddings, c]).matrix());
+    let mut gather = Gather { config, layout, tensors, prefix: String::new() };
+    let norm = gather.norm_at(&layout.norm(), c);
     let mut layers = Vec::new();
     for index in 0..gather.config.layers.len() {
-        gather.prefix = format!("{root}{layer}{index}.");
+        gather.prefix = layout.layer(index);
         layers.push(gather.layer(index));
         // A file of another shape would name thousands.
         gather.tensors.check()?;
@@ -191,7 +88,7 @@ pub(super) fn gather(
 
 struct Gather<'a> {
     config: &'a DecoderConfig,
-    naming: Naming,
+    layout: Layout,
     tensors: Tensors,
     /// Of the layer's names.
     prefix: String,
@@ -199,7 +96,7 @@ struct Gather<'a> {
 
 impl Gather<'_> {
     fn name(&self, part: Is) -> String {
-        format!("{}{}", self.prefix, self.naming.of(self.config.family, part))
+        format!("{}{}", self.prefix, self.layout.part(part))
     }
 
     fn has(&self, part: Is) -> bool {
@@ -208,8 +105,9 @@ impl Gather<'_> {
 
     fn norm_at(&mut self, name: &str, size: usize) -> Norm {
         let mut weight = self.tensors.numbers(&format!("{name}.weight"), &[size]);
-        if self.config.family.gemma() && self.naming == Naming::HuggingFace {
-            weight.iter_mut().for_each(|weight| *weight += 1.0);
+        let offset = self.layout.norm_offset();
+        if offset != 0.0 {
+            weight.iter_mut().for_each(|weight| *weight += offset);
         }
         let centred = self.config.family == Family::Gpt2;
         let bias = centred.then(|| self.tensors.numbers(&format!("{name}.bias"), &[size]));
@@ -225,8 +123,7 @@ impl Gather<'_> {
         let name = self.name(part);
         let bias = bias.then(|| self.tensors.numbers(&format!("{name}.bias"), &[out]));
         let name = format!("{name}.weight");
-        // GPT-2's matrices lie the other way round.
-        if self.config.family != Family::Gpt2 || self.naming == Naming::Gguf {
+        if !self.layout.turned() {
             return (self.tensors.take(&name, &[out, input]), bias);
         }
         let raw = self.tensors.take(&name, &[input, out]);
@@ -288,13 +185,8 @@ impl Gather<'_> {
             };
             return [part(0, h), part(h, k), part(h + k, k)];
         }
-        // llama.cpp turns pairs (2i, 2i + 1) of Llama's heads, where Hugging Face turns (i, i + D/2).
-        let pairs = self.naming == Naming::Gguf
-            && matches!(config.family, Family::Llama | Family::Mistral | Family::Mixtral);
-        let order = |row: usize| {
-            let (head, within) = (row / d, row % d);
-            head * d + 2 * (within % (d / 2)) + within / (d / 2)
-        };
+        let pairs = self.layout.pairs();
+        let order = |row: usize| row_in_pairs(row, d);
         let mut one = |part: Is, heads: usize| {
             let (raw, bias) = self.raw(part, heads * d, c, bias);
             if pairs && part != Is::V {
@@ -309,7 +201,7 @@ impl Gather<'_> {
     fn mlp(&mut self, i: usize) -> Mlp {
         let (c, bias) = (self.config.hidden_size, self.config.biases.mlp);
         let name = format!("{}.weight", self.name(Is::GateUp));
-        if self.config.family == Family::Gpt2 {
+        if self.layout.gateless() {
             return Mlp {
                 gate: None,
                 up: self.linear(Is::Up, i, c, bias),
@@ -331,32 +223,25 @@ impl Gather<'_> {
     fn experts(&mut self, experts: usize, i: usize) -> Vec<Mlp> {
         let c = self.config.hidden_size;
         let linear = |raw: Raw| Linear { matrix: Arc::new(raw.matrix()), bias: None };
-        if self.naming == Naming::Gguf {
-            let mut stack = |name: &str, out: usize, input: usize| {
-                self.tensors.take(&format!("{}{name}.weight", self.prefix), &[experts, out, input])
+        let (layout, prefix) = (self.layout, self.prefix.clone());
+        let mut take = |part: Is, index: usize, shape: &[usize]| {
+            self.tensors.take(&format!("{prefix}{}.weight", layout.expert(part, index)), shape)
+        };
+        if layout.stacks_experts() {
+            let mut stack = |part: Is, out: usize, input: usize| take(part, 0, &[experts, out, input]);
+            let [gate, up, down] = [stack(Is::Gate, i, c), stack(Is::Up, i, c), stack(Is::Down, c, i)];
+            let one = |e: usize| Mlp {
+                gate: Some(linear(gate.layer(e))),
+                up: linear(up.layer(e)),
+                down: linear(down.layer(e)),
             };
-            let [gate, up, down] =
-                [stack("ffn_gate_exps", i, c), stack("ffn_up_exps", i, c), stack("ffn_down_exps", c, i)];
-            return (0..experts)
-                .map(|e| Mlp {
-                    gate: Some(linear(gate.layer(e))),
-                    up: linear(up.layer(e)),
-                    down: linear(down.layer(e)),
-                })
-                .collect();
+            return (0..experts).map(one).collect();
         }
-        let (folder, [gate, up, down]) = if self.config.family == Family::Mixtral {
-            ("block_sparse_moe", ["w1", "w3", "w2"])
-        } else {
-            ("mlp", ["gate_proj", "up_proj", "down_proj"])
+        let one = |e: usize| Mlp {
+            gate: Some(linear(take(Is::Gate, e, &[i, c]))),
+            up: linear(take(Is::Up, e, &[i, c])),
+            down: linear(take(Is::Down, e, &[c, i])),
         };
-        let prefix = self.prefix.clone();
-        let mut one = |e: usize, name: &str, out: usize, input: usize| {
-            let name = format!("{prefix}{folder}.experts.{e}.{name}.weight");
-            linear(self.tensors.take(&name, &[out, input]))
-        };
-        (0..experts)
-            .map(|e| Mlp { gate: Some(one(e, gate, i, c)), up: one(e, up, i, c), down: one(e, down, c, i) })
-            .collect()
+        (0..experts).map(one).collect()
     }
 }

@@ -73,7 +73,10 @@ pub enum GgufError {
         /// Rows of the embedding.
         rows: usize,
     },
-    /// A configuration that no model can have.
+    /// A tokenizer that the format cannot hold.
+    #[error(transparent)]
+    Tokenizer(Box<shuyuan_text::Error>),
+    /// A configuration that the format cannot hold.
     #[error("{0}")]
     Config(String),
     /// Storage failed.

@@ -1,15 +1,15 @@
-//! A Qwen3 model as a GGUF file that llama.cpp loads.
+//! A model as a GGUF file that llama.cpp loads.
 //!
-//! Takes tensors by their Hugging Face names, quantizes them as llama-quantize would, and writes them under the names that
-//! llama.cpp's converter gives. Rotary pairs lie the same way in both, so no rows are reordered.
+//! Takes whatever a decoder has loaded, quantises it as llama-quantize would, and writes it under the names that llama.cpp's
+//! converter gives. Before the weights are written, the settings are read back: what they cannot say is refused.
 
-use super::mix::{Mix, Role, fallback};
-use super::vocabulary::add_vocabulary;
+use super::mix::{Mix, Shape, fallback};
+use super::vocabulary::Words;
 use super::write::{GgufWriter, TensorSpec};
 use super::{GgufError, Metadata};
-use crate::{Config, Qwen3ForCausalLM, for_each_param};
+use crate::decoder::{Naming, Outgoing, Role};
+use crate::{Decoder, DecoderConfig, Family, MlpConfig};
 use shuyuan_kernels::{BlockType, quantize};
-use shuyuan_text::{CHAT_TEMPLATE, IM_END, IM_START, Tokenizer};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,10 +23,11 @@ pub struct ExportOptions {
     pub mix: Mix,
     /// The model's name, for people.
     pub name: String,
-    /// The chat template in Jinja. `None`: ours, if the vocabulary has its tokens.
+    /// The chat template in Jinja. `None`: the tokenizer's, or ours if the vocabulary has its tokens.
     pub chat_template: Option<String>,
-    /// By Hugging Face's name of a matrix, the mean square of each number that its rows are multiplied with: one for each
-    /// column. Matrices that are not named are quantized without.
+    /// By the name of a matrix in the file, the mean square of each number that its rows are multiplied with: one for each
+    /// column, of each expert in turn where they are stacked. Matrices that are not named are quantised without.
+    /// [`Decoder::importance`] measures it.
     pub importance: BTreeMap<String, Vec<f32>>,
 }
 
@@ -46,6 +47,8 @@ pub struct ExportReport {
     pub params: usize,
     /// Each tensor, in the order of the file.
     pub tensors: Vec<ExportedTensor>,
+    /// What the file says that llama.cpp does not heed, a sentence each.
+    pub notes: Vec<String>,
 }
 
 impl ExportReport {
@@ -64,183 +67,157 @@ pub struct ExportedTensor {
     pub wanted: BlockType,
 }
 
-/// Writes a model with its tokenizer to `path`.
+/// Writes a model with its vocabulary to `path`. Of the weights, some million numbers are in memory at a time.
 ///
 /// # Errors
-/// As [`Exporter`]'s.
+/// If the settings or the vocabulary are such that a GGUF file cannot hold them, the tokenizer has more tokens than the
+/// embedding rows, an importance belongs to no matrix or has another length than its rows, a number is not finite or too large
+/// for its format; or what the file system says.
 pub fn export(
     path: &Path,
-    model: &Qwen3ForCausalLM,
-    tokenizer: &Tokenizer,
-    options: ExportOptions,
+    model: &Decoder,
+    words: Words<'_>,
+    options: &ExportOptions,
 ) -> Result<ExportReport, GgufError> {
-    let mut exporter = Exporter::create(path, model.config(), tokenizer, options)?;
-    let mut failed = None;
-    for_each_param(model, |name, shape, data| {
-        if failed.is_none() {
-            failed = exporter.tensor(name, shape, data).err();
+    let config = model.config();
+    let outgoing = model.tensors(Naming::Gguf);
+    check_importance(&outgoing, options)?;
+    let shape = shape(config);
+    let importance = !options.importance.is_empty();
+    let exported = |tensor: &Outgoing| {
+        let wanted = options.mix.wanted(tensor.role, shape, importance);
+        // A row of one number each: biases and norms are F32 anyhow.
+        let columns = tensor.shape[tensor.shape.len() - 1];
+        let kind = fallback(wanted, columns);
+        ExportedTensor {
+            spec: TensorSpec { name: tensor.name.clone(), shape: tensor.shape.clone(), kind },
+            wanted,
         }
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => exporter.finish(),
-    }
-}
-
-/// An export in the making, for tensors that come one by one: at no time is more than one in memory.
-#[derive(Debug)]
-pub struct Exporter {
-    writer: GgufWriter,
-    options: ExportOptions,
-    /// Hugging Face's names to positions in `tensors`.
-    index: BTreeMap<String, usize>,
-    tensors: Vec<ExportedTensor>,
-}
-
-impl Exporter {
-    /// Starts the file that will be `path`.
-    ///
-    /// # Errors
-    /// If the configuration cannot be, the tokenizer has more tokens than the embedding rows, an importance belongs to no
-    /// matrix or has another length than its rows; or what the file system says.
-    pub fn create(
-        path: &Path,
-        config: &Config,
-        tokenizer: &Tokenizer,
-        options: ExportOptions,
-    ) -> Result<Self, GgufError> {
-        config.validate().map_err(|error| GgufError::Config(error.to_string()))?;
-        let mut tensors = Vec::new();
-        let mut index = BTreeMap::new();
-        for (name, shape) in config.tensors() {
-            let Some((ggml_name, role)) = place(&name, config.tie_word_embeddings) else {
-                unreachable!("Config::tensors lists {name}, which Qwen3 does not have")
-            };
-            let columns = shape[shape.len() - 1];
-            let wanted = options.mix.wanted(role, config.num_hidden_layers, !options.importance.is_empty());
-            let spec = TensorSpec { name: ggml_name, shape, kind: fallback(wanted, columns) };
-            index.insert(name, tensors.len());
-            tensors.push(ExportedTensor { spec, wanted });
-        }
-        for (name, importance) in &options.importance {
-            let refused = |what: String| GgufError::Tensor { name: name.clone(), what };
-            let shape = index.get(name).map(|&at| &tensors[at].spec.shape).filter(|shape| shape.len() == 2);
-            let Some(shape) = shape else {
-                return Err(refused("it has importance but is no matrix of the model".into()));
-            };
-            if importance.len() != shape[1] {
-                let found = importance.len();
-                return Err(refused(format!("expected importance for {} columns, found {found}", shape[1])));
-            }
-            if let Some(x) = importance.iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
-                return Err(refused(format!("expected importance from 0 on, found {x}")));
-            }
-        }
-        let metadata = metadata(config, tokenizer, &options)?;
-        let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
-        let writer = GgufWriter::create(path, &metadata, &specs)?;
-        Ok(Self { writer, options, index, tensors })
-    }
-
-    /// Writes a tensor, given by its Hugging Face name. They may come in any order.
-    ///
-    /// # Errors
-    /// If the model has no such tensor, its shape is another, it came before, or one of its numbers is not finite or too
-    /// large for its format; or what the file system says.
-    pub fn tensor(&mut self, name: &str, shape: &[usize], data: &[f32]) -> Result<(), GgufError> {
-        let refused = |what: String| GgufError::Tensor { name: name.into(), what };
-        let Some(&at) = self.index.get(name) else {
-            return Err(refused("the model has no such tensor".into()));
-        };
-        let spec = &self.tensors[at].spec;
-        if shape != spec.shape || data.len() != shape.iter().product::<usize>() {
-            return Err(refused(format!(
-                "expected shape {:?}, found {shape:?} with {} numbers",
-                spec.shape,
-                data.len()
-            )));
-        }
-        let most = match spec.kind {
-            BlockType::F32 => f32::MAX,
-            BlockType::Bf16 => half::bf16::MAX.to_f32(),
-            _ => MOST,
-        };
-        if let Some(x) = data.iter().find(|x| x.is_nan() || x.abs() > most) {
-            let kind = spec.kind;
-            return Err(refused(format!("expected numbers up to {most}, which {kind} can hold, found {x}")));
-        }
-        let importance = self.options.importance.get(name).map(Vec::as_slice);
-        self.writer.tensor(&spec.name, &quantize(spec.kind, data, importance))
-    }
-
-    /// Puts the file in its place.
-    ///
-    /// # Errors
-    /// If a tensor is missing; or what the file system says.
-    pub fn finish(self) -> Result<ExportReport, GgufError> {
-        let params = self.tensors.iter().map(|tensor| tensor.spec.shape.iter().product::<usize>()).sum();
-        Ok(ExportReport { bytes: self.writer.finish()?, params, tensors: self.tensors })
-    }
-}
-
-/// The name that llama.cpp has for a tensor, and what it does.
-fn place(name: &str, tied: bool) -> Option<(String, Role)> {
-    let own = |name: &str, role| Some((name.to_string(), role));
-    match name {
-        "model.embed_tokens.weight" => {
-            return own("token_embd.weight", if tied { Role::Output } else { Role::Matrix });
-        }
-        "model.norm.weight" => return own("output_norm.weight", Role::Norm),
-        "lm_head.weight" => return own("output.weight", Role::Output),
-        _ => {}
-    }
-    let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    let layer: usize = layer.parse().ok()?;
-    let (part, role) = match part.strip_suffix(".weight")? {
-        "input_layernorm" => ("attn_norm", Role::Norm),
-        "self_attn.q_proj" => ("attn_q", Role::Matrix),
-        "self_attn.k_proj" => ("attn_k", Role::Matrix),
-        "self_attn.v_proj" => ("attn_v", Role::Value(layer)),
-        "self_attn.o_proj" => ("attn_output", Role::Matrix),
-        "self_attn.q_norm" => ("attn_q_norm", Role::Norm),
-        "self_attn.k_norm" => ("attn_k_norm", Role::Norm),
-        "post_attention_layernorm" => ("ffn_norm", Role::Norm),
-        "mlp.gate_proj" => ("ffn_gate", Role::Matrix),
-        "mlp.up_proj" => ("ffn_up", Role::Matrix),
-        "mlp.down_proj" => ("ffn_down", Role::Down(layer)),
-        _ => return None,
     };
-    Some((format!("blk.{layer}.{part}.weight"), role))
+    let mut tensors: Vec<ExportedTensor> = outgoing.iter().map(exported).collect();
+
+    let mut metadata = general(words, options, config.family)?;
+    let settings = config.to_gguf(&mut metadata)?;
+    metadata.insert("general.file_type", options.mix.file_type())?;
+    metadata.insert("general.quantization_version", 2_u32)?;
+    words.add_to(&mut metadata, config, options.chat_template.as_deref())?;
+
+    let plain = |(name, numbers): &(&str, Vec<f32>)| ExportedTensor {
+        spec: TensorSpec { name: name.to_string(), shape: vec![numbers.len()], kind: BlockType::F32 },
+        wanted: BlockType::F32,
+    };
+    let first: Vec<ExportedTensor> = settings.iter().map(plain).collect();
+    tensors.splice(0..0, first);
+    let specs: Vec<TensorSpec> = tensors.iter().map(|tensor| tensor.spec.clone()).collect();
+    let mut writer = GgufWriter::create(path, &metadata, &specs)?;
+    for (name, numbers) in &settings {
+        writer.tensor(name, &quantize(BlockType::F32, numbers, None))?;
+    }
+    check_settings(&writer, config)?;
+    for (tensor, exported) in outgoing.iter().zip(&tensors[settings.len()..]) {
+        write(&mut writer, tensor, &exported.spec, options)?;
+    }
+    let params = outgoing.iter().map(Outgoing::elements).sum();
+    Ok(ExportReport { bytes: writer.finish()?, params, tensors, notes: config.unheeded_by_llama_cpp() })
 }
 
-/// What llama.cpp asks of a `qwen3` file, in its converter's order.
-fn metadata(config: &Config, tokenizer: &Tokenizer, options: &ExportOptions) -> Result<Metadata, GgufError> {
-    let mut m = Metadata::default();
-    m.insert("general.architecture", "qwen3")?;
-    m.insert("general.type", "model")?;
-    m.insert("general.name", options.name.as_str())?;
-    for (key, size) in [
-        ("block_count", config.num_hidden_layers),
-        ("context_length", config.max_position_embeddings),
-        ("embedding_length", config.hidden_size),
-        ("feed_forward_length", config.intermediate_size),
-        ("attention.head_count", config.num_attention_heads),
-        ("attention.head_count_kv", config.num_key_value_heads),
-        ("attention.key_length", config.head_dim),
-        ("attention.value_length", config.head_dim),
-    ] {
-        // Config::validate keeps them below 2^24.
-        m.insert(format!("qwen3.{key}"), size as u32)?;
+fn shape(config: &DecoderConfig) -> Shape {
+    let layers = config.num_hidden_layers();
+    let experts = config.layers.iter().map(|layer| match layer.mlp {
+        MlpConfig::Dense { .. } => 0,
+        MlpConfig::Experts { experts, .. } => experts,
+    });
+    let grouped = config.num_attention_heads != config.num_key_value_heads;
+    let llama = config.family.gguf_architecture() == "llama";
+    Shape { layers, experts: experts.max().unwrap_or(0), is_70b: llama && layers == 80 && grouped }
+}
+
+/// What the file is about, in the converter's order. What another file says of the model beside is kept.
+fn general(words: Words, options: &ExportOptions, family: Family) -> Result<Metadata, GgufError> {
+    let mut all = Metadata::default();
+    all.insert("general.architecture", family.gguf_architecture())?;
+    all.insert("general.type", "model")?;
+    all.insert("general.name", options.name.as_str())?;
+    if let Words::Gguf(gguf) = words {
+        let ours = ["file_type", "quantization_version", "alignment"];
+        for (key, value) in gguf.metadata().iter() {
+            let Some(name) = key.strip_prefix("general.") else { continue };
+            if !ours.contains(&name) && all.get(key).is_none() {
+                all.insert(key, value.clone())?;
+            }
+        }
     }
-    m.insert("qwen3.rope.freq_base", config.rope_theta as f32)?;
-    m.insert("qwen3.attention.layer_norm_rms_epsilon", config.rms_norm_eps as f32)?;
-    m.insert("general.file_type", options.mix.file_type())?;
-    m.insert("general.quantization_version", 2_u32)?;
-    add_vocabulary(&mut m, tokenizer, config.vocab_size, config.eos_token_id)?;
-    let chat = [IM_START, IM_END].iter().all(|text| tokenizer.special(text).is_some());
-    let template = options.chat_template.as_deref().or(chat.then_some(CHAT_TEMPLATE));
-    if let Some(template) = template {
-        m.insert("tokenizer.chat_template", template)?;
+    Ok(all)
+}
+
+/// Reads back what the file says of the model.
+fn check_settings(writer: &GgufWriter, config: &DecoderConfig) -> Result<(), GgufError> {
+    let read =
+        DecoderConfig::from_gguf(&writer.so_far()?).map_err(|error| GgufError::Config(error.to_string()))?;
+    match config.with_scaled_queries().difference(&read) {
+        None => Ok(()),
+        Some((what, is, would_be)) => Err(GgufError::Config(format!(
+            "a GGUF file of {} cannot say that {what} is {is}: it would be read as {would_be}. Export it as safetensors, to a \
+             folder",
+            config.family.architecture()
+        ))),
     }
-    Ok(m)
+}
+
+fn check_importance(tensors: &[Outgoing], options: &ExportOptions) -> Result<(), GgufError> {
+    for (name, importance) in &options.importance {
+        let refused = |what: String| GgufError::Tensor { name: name.clone(), what };
+        let matrix = tensors.iter().find(|tensor| tensor.name == *name && tensor.role != Role::Exact);
+        let Some(matrix) = matrix else {
+            return Err(refused("it has importance but is no matrix of the model".into()));
+        };
+        let stacked = if let [experts, _, _] = matrix.shape[..] { experts } else { 1 };
+        let wanted = stacked * matrix.shape[matrix.shape.len() - 1];
+        if importance.len() != wanted {
+            let found = importance.len();
+            return Err(refused(format!("expected importance for {wanted} columns, found {found}")));
+        }
+        if let Some(x) = importance.iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
+            return Err(refused(format!("expected importance from 0 on, found {x}")));
+        }
+    }
+    Ok(())
+}
+
+fn write(
+    writer: &mut GgufWriter,
+    tensor: &Outgoing,
+    spec: &TensorSpec,
+    options: &ExportOptions,
+) -> Result<(), GgufError> {
+    let (kind, columns) = (spec.kind, spec.shape[spec.shape.len() - 1]);
+    let importance = options.importance.get(&spec.name);
+    tensor.for_each_chunk(|expert, numbers| {
+        check_numbers(&spec.name, kind, numbers)?;
+        let of_expert = |all: &'_ Vec<f32>| -> Vec<f32> {
+            let first = expert * columns;
+            // One list for all pieces, as of queries, keys and values in one.
+            let first = if first < all.len() { first } else { 0 };
+            all[first..first + columns].to_vec()
+        };
+        let importance = importance.map(of_expert);
+        writer.append(&spec.name, &quantize(kind, numbers, importance.as_deref()))
+    })
+}
+
+/// # Errors
+/// If a number is not finite, or too large for a format.
+pub(crate) fn check_numbers(name: &str, kind: BlockType, numbers: &[f32]) -> Result<(), GgufError> {
+    let most = match kind {
+        BlockType::F32 => f32::MAX,
+        BlockType::Bf16 => half::bf16::MAX.to_f32(),
+        _ => MOST,
+    };
+    match numbers.iter().find(|x| x.is_nan() || x.abs() > most) {
+        None => Ok(()),
+        Some(x) => Err(GgufError::Tensor {
+            name: name.into(),
+            what: format!("expected numbers up to {most}, which {kind} can hold, found {x}"),
+        }),
+    }
 }

@@ -1,10 +1,11 @@
-//! Which tensor is stored in which format: llama-quantize's rules for a dense model.
+//! Which tensor is stored in which format: llama-quantize's rules.
 
+use crate::decoder::Role;
 use shuyuan_kernels::BlockType;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a model's matrices are stored, by llama.cpp's names. Norms are always F32.
+/// How a model's matrices are stored, by llama.cpp's names. Norms, biases and routers are always F32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
     /// Everything as it is computed: 32 bits a weight.
@@ -59,36 +60,37 @@ impl Mix {
     }
 
     /// The format that `role` should have, whatever its rows' length.
-    pub(super) fn wanted(self, role: Role, layers: usize, importance: bool) -> BlockType {
+    pub(super) fn wanted(self, role: Role, model: Shape, importance: bool) -> BlockType {
         let base = self.base();
         // Plain formats are not mixed.
         if base.elements() == 1 {
-            return if role == Role::Norm { BlockType::F32 } else { base };
+            return if role == Role::Exact { BlockType::F32 } else { base };
         }
         let mixed = matches!(self, Self::Q4KM | Self::Q5KM);
+        let Shape { layers, experts, .. } = model;
         match role {
-            Role::Norm => BlockType::F32,
+            Role::Exact => BlockType::F32,
             Role::Output if base != BlockType::Q8_0 => BlockType::Q6K,
+            // Next to eight experts, they weigh nothing.
+            Role::Value(_) | Role::Key if experts == 8 => BlockType::Q8_0,
+            Role::AttentionOutput if experts == 8 && self == Self::Q4KM => BlockType::Q5K,
             Role::Value(layer) | Role::Down(layer) if mixed && gets_more(layer, layers) => BlockType::Q6K,
+            // Eight heads share what is small here.
+            Role::Value(_) if self == Self::Q4KM && model.is_70b => BlockType::Q5K,
             Role::Down(layer) if self == Self::Q4_0 && importance && layer < layers / 8 => BlockType::Q4_1,
             _ => base,
         }
     }
 }
 
-/// What a tensor does, as far as that decides how it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// One row; never quantized.
-    Norm,
-    /// The last matrix, or the embedding that takes its place.
-    Output,
-    /// `v_proj` of this layer.
-    Value(usize),
-    /// `down_proj` of this layer.
-    Down(usize),
-    /// Any other matrix.
-    Matrix,
+/// What of a model's shape the rules ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    pub(super) layers: usize,
+    /// 0 in a dense model.
+    pub(super) experts: usize,
+    /// Llama's 80 layers with fewer key than query heads.
+    pub(super) is_70b: bool,
 }
 
 /// The first and the last eighth of the layers, and every third between.
@@ -148,11 +150,14 @@ mod tests {
         // Read off a file that llama-quantize wrote.
         let more: Vec<usize> = (0..12).filter(|layer| gets_more(*layer, 12)).collect();
         assert_eq!(more, [0, 3, 6, 9, 10, 11]);
-        assert_eq!(Mix::Q4KM.wanted(Role::Down(3), 12, false), BlockType::Q6K);
-        assert_eq!(Mix::Q4KM.wanted(Role::Value(2), 12, false), BlockType::Q4K);
-        assert_eq!(Mix::Q4KM.wanted(Role::Output, 12, false), BlockType::Q6K);
-        assert_eq!(Mix::Q8_0.wanted(Role::Output, 12, false), BlockType::Q8_0);
-        assert_eq!(Mix::Q4_0.wanted(Role::Down(0), 12, true), BlockType::Q4_1);
+        let twelve = Shape { layers: 12, ..Shape::default() };
+        assert_eq!(Mix::Q4KM.wanted(Role::Down(3), twelve, false), BlockType::Q6K);
+        assert_eq!(Mix::Q4KM.wanted(Role::Value(2), twelve, false), BlockType::Q4K);
+        assert_eq!(Mix::Q4KM.wanted(Role::Output, twelve, false), BlockType::Q6K);
+        assert_eq!(Mix::Q8_0.wanted(Role::Output, twelve, false), BlockType::Q8_0);
+        assert_eq!(Mix::Q4_0.wanted(Role::Down(0), twelve, true), BlockType::Q4_1);
+        let eight = Shape { experts: 8, ..twelve };
+        assert_eq!(Mix::Q4KM.wanted(Role::Key, eight, false), BlockType::Q8_0);
     }
 
     #[test]

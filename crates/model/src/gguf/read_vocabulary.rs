@@ -39,6 +39,7 @@ impl Gguf {
                 _ => Vec::new(),
             },
             chat_template: all.opt_str("tokenizer.chat_template")?.map(str::to_string),
+            tool_template: all.opt_str("tokenizer.chat_template.tool_use")?.map(str::to_string),
         })
     }
 }

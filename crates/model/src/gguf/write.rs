@@ -1,6 +1,6 @@
 //! Writes a GGUF file of version 3: all at once for whoever reads it, tensor by tensor for whoever writes it.
 
-use super::{Array, GgufError, Metadata, Value};
+use super::{Array, Gguf, GgufError, Metadata, Value};
 use shuyuan_kernels::BlockType;
 use shuyuan_store::StoreError;
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ pub struct GgufWriter {
     path: PathBuf,
     temp: PathBuf,
     file: Option<File>,
-    /// Offset in the file and size of each tensor that is still to come.
+    /// Where the rest of each tensor that is not there yet goes, and how many bytes that is.
     missing: HashMap<String, (u64, usize)>,
     size: u64,
 }
@@ -125,15 +125,38 @@ impl GgufWriter {
     /// If it was not announced, has been written already, or has another size; or what the file system says.
     pub fn tensor(&mut self, name: &str, bytes: &[u8]) -> Result<(), GgufError> {
         let refused = |what: String| GgufError::Tensor { name: name.into(), what };
-        let Some((at, size)) = self.missing.get(name).copied() else {
+        match self.missing.get(name) {
+            Some((_, size)) if *size != bytes.len() => {
+                Err(refused(format!("expected {size} bytes, found {}", bytes.len())))
+            }
+            _ => self.append(name, bytes),
+        }
+    }
+
+    /// Writes the next blocks of a tensor.
+    ///
+    /// # Errors
+    /// If it was not announced, or has fewer bytes left; or what the file system says.
+    pub fn append(&mut self, name: &str, bytes: &[u8]) -> Result<(), GgufError> {
+        let refused = |what: String| GgufError::Tensor { name: name.into(), what };
+        let Some((at, left)) = self.missing.get(name).copied() else {
             return Err(refused("it was not announced, or has been written already".into()));
         };
-        if size != bytes.len() {
-            return Err(refused(format!("expected {size} bytes, found {}", bytes.len())));
+        if bytes.len() > left {
+            return Err(refused(format!("expected {left} bytes, found {}", bytes.len())));
         }
         self.with_file(|file| file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(bytes)))?;
-        self.missing.remove(name);
+        if bytes.len() == left {
+            self.missing.remove(name);
+        } else if let Some(rest) = self.missing.get_mut(name) {
+            *rest = (at + bytes.len() as u64, left - bytes.len());
+        }
         Ok(())
+    }
+
+    /// The file as it is by now; tensors that are missing are zeros. To be closed before it goes on.
+    pub(super) fn so_far(&self) -> Result<Gguf, GgufError> {
+        Gguf::open(&self.temp)
     }
 
     /// Flushes the file to the disk and puts it in its place. Returns its size in bytes.
