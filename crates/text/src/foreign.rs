@@ -37,6 +37,10 @@ impl Foreign {
             Ok(Err(e)) => return corrupt(e.to_string()),
             Err(_) => return corrupt("Hugging Face's tokenizers crate cannot read it"),
         };
+        // Its caches belong to threads, and outlive the tokenizer in each of them.
+        let mut model = head.get_model().clone();
+        model.resize_cache(0);
+        head.with_model(model);
         head.with_padding(None);
         head.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         head.with_added_vocabulary(tokenizers::AddedVocabulary::default());

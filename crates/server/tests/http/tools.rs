@@ -176,3 +176,57 @@ fn several_answers() {
         assert_eq!(choice["message"]["content"], text.as_str());
     }
 }
+
+#[test]
+fn the_arguments_of_a_demanded_call_are_what_the_parameters_allow() {
+    let weather = json!({ "type": "function", "function": { "name": "weather", "parameters": {
+        "type": "object", "additionalProperties": false, "required": ["city", "days"],
+        "properties": { "city": { "enum": ["Ulm", "杭州"] }, "days": { "type": "integer", "minimum": 1, "maximum": 9 } },
+    } } });
+    let time = json!({ "type": "function", "function": { "name": "time", "parameters": {
+        "type": "object", "additionalProperties": false, "properties": {},
+    } } });
+    let named = json!({ "type": "function", "function": { "name": "weather" } });
+    for model in [tiny(4096), tiny_with_template(4096, TEMPLATE)] {
+        let world = start(None, Some(model));
+        let mut whole = 0;
+        for (seed, choice) in (0..12).zip([named.clone(), json!("required")].into_iter().cycle()) {
+            let more = json!({
+                "tools": [weather.clone(), time.clone()], "tool_choice": choice, "parallel_tool_calls": false,
+                "temperature": 1, "seed": seed, "max_tokens": 400,
+            });
+            let answer = ask(&world, "/v1/chat/completions", more).json();
+            let choice = &answer["choices"][0];
+            if choice["finish_reason"] == "length" {
+                continue; // White space without end is allowed.
+            }
+            whole += 1;
+            assert_eq!(choice["finish_reason"], "tool_calls", "{answer}");
+            assert_eq!(choice["message"]["tool_calls"].as_array().unwrap().len(), 1, "{answer}");
+            let function = &choice["message"]["tool_calls"][0]["function"];
+            let arguments: Value = serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap();
+            if function["name"] == "time" {
+                assert_eq!(arguments, json!({}));
+                continue;
+            }
+            assert_eq!(function["name"], "weather");
+            assert!(["Ulm", "杭州"].contains(&arguments["city"].as_str().unwrap()), "{arguments}");
+            assert!((1..=9).contains(&arguments["days"].as_i64().unwrap()), "{arguments}");
+        }
+        assert!(whole >= 6, "{whole} of 12 came to an end");
+    }
+}
+
+#[test]
+fn parameters_that_cannot_be_kept_to_are_refused_where_they_must_be() {
+    let world = start(None, Some(tiny(1024)));
+    let tool = |strict: bool| {
+        json!([{ "type": "function", "function": {
+            "name": "f", "strict": strict, "parameters": { "type": "nothing" },
+        } }])
+    };
+    let refused = ask(&world, "/v1/chat/completions", json!({ "tools": tool(true), "tool_choice": "required" }));
+    assert_eq!((refused.status, refused.json()["error"]["param"].as_str()), (400, Some("tools")), "{}", refused.body);
+    let taken = ask(&world, "/v1/chat/completions", json!({ "tools": tool(false), "tool_choice": "required" }));
+    assert_eq!(taken.status, 200, "{}", taken.body);
+}
