@@ -6,16 +6,19 @@ use crate::style::{BOLD, RESET, grouped};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
+use shuyuan_engine::{Engine, Load};
 use shuyuan_model::{Config, Decoder};
 use shuyuan_tensor::{Hardware, matmul_peak};
 use shuyuan_train::{Bench, OptimizerKind, Recipe};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Train(Train),
     Decode(Decode),
     Prefill(Prefill),
+    Serve(Serve),
     Retrieval(crate::bench_retrieval::Retrieval),
 }
 
@@ -25,6 +28,7 @@ impl Verb {
             Self::Train(verb) => verb.run(global),
             Self::Decode(verb) => verb.run(global),
             Self::Prefill(verb) => verb.run(global),
+            Self::Serve(verb) => verb.run(global),
             Self::Retrieval(verb) => verb.run(global),
         }
     }
@@ -163,6 +167,35 @@ pub(crate) struct Decode {
     gen_len: usize,
 }
 
+/// What many users of a model at once would feel
+///
+/// In this process, without HTTP: users ask one request after another each, with prompts of random tokens that nobody has
+/// asked before. To load a server over HTTP, any client of OpenAI's API will do.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  shuyuan bench serve --model model.Q8_0.gguf --users 8 --requests 64 --json"
+)]
+pub(crate) struct Serve {
+    /// A GGUF file, a folder with safetensors, or a name in the home folder [default: academy, or the newest]
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Requests in flight
+    #[arg(long, value_name = "N", default_value = "8", value_parser = count)]
+    users: usize,
+    /// Requests in all
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count)]
+    requests: usize,
+    /// Tokens of a prompt
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
+    prompt_len: usize,
+    /// Tokens of an answer, on average
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count)]
+    gen_len: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = count)]
+    threads: Option<usize>,
+}
+
 /// How fast a model reads
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  shuyuan bench prefill --model model.Q4_0.gguf --prompt-len 512 --json")]
@@ -221,6 +254,40 @@ impl Decode {
             self.prompt_len,
             rates.worst,
             rates.best
+        )
+    }
+}
+
+impl Serve {
+    pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        if let Some(threads) = self.threads {
+            shuyuan_engine::set_threads(threads);
+        }
+        let path = crate::models::find(&global.academy()?.home, self.model.as_deref())?;
+        let mut model = Decoder::load(&path)?;
+        model.stretch(self.prompt_len + 2 * self.gen_len);
+        let engine = Engine::new(Arc::new(model));
+        let load =
+            |requests| Load { users: self.users, requests, prompt: self.prompt_len, written: self.gen_len };
+        // The first requests start the threads and read the weights in.
+        load(2).run(&engine)?;
+        let felt = load(self.requests).run(&engine)?;
+        if global.json {
+            let also = json!({
+                "bench": "serve", "file": path, "users": self.users, "requests": self.requests,
+                "prompt_len": self.prompt_len, "gen_len": self.gen_len, "threads": shuyuan_engine::threads(),
+                "peak_rss_mib": peak_rss_mib(), "cpu": Hardware::detect().cpu,
+            });
+            return out::json_with(&felt, also);
+        }
+        say!(
+            "{BOLD}{:.1}{RESET} tokens/s for {} users; first token {:.0} ms (p99 {:.0}), then one each {:.1} ms (p99 {:.1})",
+            felt.output_tokens_per_s,
+            self.users,
+            felt.ttft_ms.p50,
+            felt.ttft_ms.p99,
+            felt.inter_token_ms.p50,
+            felt.inter_token_ms.p99
         )
     }
 }

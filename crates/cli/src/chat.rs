@@ -1,7 +1,7 @@
 //! `chat`: a conversation in the terminal.
 
 use crate::args::Global;
-use crate::generate::{shown, unless_stopped};
+use crate::generate::{shown, tell_dropped, unless_stopped};
 use crate::models::{self, Speech};
 use crate::out::{self, note, say};
 use crate::prompt::Prompt;
@@ -82,7 +82,10 @@ impl Chat {
                 _ => {
                     let loud = !global.json;
                     match talk.ask(line, loud) {
-                        Ok(reply) => talk.said.push(Message::assistant(reply.text)),
+                        Ok(reply) => {
+                            tell_dropped(&reply, lang);
+                            talk.said.push(Message::assistant(reply.text));
+                        }
                         // The conversation outgrew the model: the person can begin anew, a script cannot.
                         Err(error) if person => {
                             talk.said.pop();

@@ -105,7 +105,7 @@ pub(crate) fn tell_dropped(reply: &Reply, lang: Lang) {
             "个词元被略去:文本比模型能读的长",
             "tokens were left out: the text is longer than the model reads",
         );
-        note(format_args!("{YELLOW}{count} {what}{RESET}"));
+        note(format_args!("\n{YELLOW}{count} {what}{RESET}"));
     }
 }
 

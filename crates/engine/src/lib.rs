@@ -7,6 +7,7 @@
 mod constraint;
 mod engine;
 mod error;
+mod load;
 mod lookup;
 mod options;
 mod prefix;
@@ -21,6 +22,7 @@ mod timing;
 pub use constraint::{Constraint, Grammar, TokenTable};
 pub use engine::Engine;
 pub use error::EngineError;
+pub use load::{Felt, Load, Millis};
 pub use options::EngineOptions;
 pub use request::{Cancel, Finish, Guessed, Overflow, PrefixScope, Reason, Request, Seconds, Token};
 pub use sampling::{Dry, Sampling};

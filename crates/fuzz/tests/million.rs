@@ -17,8 +17,11 @@ use std::time::Duration;
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What is fed, and how often; what is slow, less.
-const TARGETS: [(&str, fn(&[u8]), usize); 5] = [
+/// What is fed.
+type Target = fn(&[u8]);
+
+/// Each with how often; what is slow, less.
+const TARGETS: [(&str, Target, usize); 5] = [
     ("gguf", gguf, 300_000),
     ("safetensors", safetensors, 250_000),
     ("request", request, 300_000),
@@ -50,7 +53,7 @@ fn a_million_damaged_inputs_are_refused_in_peace() {
 }
 
 /// Feeds `target`, and says so for each thousand of inputs. An input that does harm is left in [`last`].
-fn feed(name: &str, target: fn(&[u8]), count: usize, alive: &Sender<()>) {
+fn feed(name: &str, target: Target, count: usize, alive: &Sender<()>) {
     let seeds = seeds(name);
     let mut random = Random::new(7);
     let before = MEMORY.allocated();

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use shuyuan_knowledge::Reader;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -70,6 +71,15 @@ pub(crate) struct Whose(pub Reader);
 
 /// The name under which something is kept for who asks.
 pub(crate) struct Name(pub String);
+
+impl Name {
+    /// The same for the same name, as long as the program runs.
+    pub fn number(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.finish()
+    }
+}
 
 /// Lets nobody but the owner in.
 pub(crate) struct Owner;

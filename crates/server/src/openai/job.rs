@@ -69,6 +69,12 @@ impl Job {
         }
     }
 
+    /// Whose it is: owners take turns in the engine, and go on only from what they had it read themselves.
+    pub fn of(mut self, owner: u64) -> Self {
+        self.options.owner = owner;
+        self
+    }
+
     /// Whether a text that is longer than the context loses its middle.
     pub fn slides(&self) -> bool {
         self.options.overflow != Overflow::Refuse

@@ -21,6 +21,7 @@ pub(crate) use messages::messages;
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};
 use crate::fields::Fields;
+use crate::key::Name;
 use crate::metrics::Tally;
 use axum::Json;
 use axum::extract::State;
@@ -48,16 +49,16 @@ pub(crate) enum Kind {
     Response,
 }
 
-pub(crate) async fn chat(State(app): Shared, fields: Fields) -> Result<HttpResponse> {
-    answer(app, fields, Kind::Chat).await
+pub(crate) async fn chat(State(app): Shared, name: Name, fields: Fields) -> Result<HttpResponse> {
+    answer(app, name, fields, Kind::Chat).await
 }
 
-pub(crate) async fn completions(State(app): Shared, fields: Fields) -> Result<HttpResponse> {
-    answer(app, fields, Kind::Completion).await
+pub(crate) async fn completions(State(app): Shared, name: Name, fields: Fields) -> Result<HttpResponse> {
+    answer(app, name, fields, Kind::Completion).await
 }
 
-pub(crate) async fn responses(State(app): Shared, fields: Fields) -> Result<HttpResponse> {
-    answer(app, fields, Kind::Response).await
+pub(crate) async fn responses(State(app): Shared, name: Name, fields: Fields) -> Result<HttpResponse> {
+    answer(app, name, fields, Kind::Response).await
 }
 
 /// Reads the body of a request to chat, completions and responses as these routes do, up to where a model is needed: what a
@@ -85,14 +86,14 @@ pub fn read_body(body: &[u8], config: &DecoderConfig) -> std::result::Result<(),
     }
 }
 
-async fn answer(app: Arc<App>, fields: Fields, kind: Kind) -> Result<HttpResponse> {
+async fn answer(app: Arc<App>, name: Name, fields: Fields, kind: Kind) -> Result<HttpResponse> {
     let preparing = app.clone();
     let (job, writer, stream) = aside(move || prepare(&preparing, &fields, kind)).await?;
     // A client that goes away while it waits gives up its place, and one that goes away later stops the work: both are
     // futures that axum drops.
     let turn = app.turns.take().await?;
     let (tally, n) = (Arc::new(Tally::default()), job.n);
-    let said = job.start(turn, app.metrics.clone(), tally.clone());
+    let said = job.of(name.number()).start(turn, app.metrics.clone(), tally.clone());
     let mut response = match stream {
         true => streamed(writer, said, n),
         false => whole(writer, said).await?,

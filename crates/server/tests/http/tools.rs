@@ -225,8 +225,15 @@ fn parameters_that_cannot_be_kept_to_are_refused_where_they_must_be() {
             "name": "f", "strict": strict, "parameters": { "type": "nothing" },
         } }])
     };
-    let refused = ask(&world, "/v1/chat/completions", json!({ "tools": tool(true), "tool_choice": "required" }));
-    assert_eq!((refused.status, refused.json()["error"]["param"].as_str()), (400, Some("tools")), "{}", refused.body);
-    let taken = ask(&world, "/v1/chat/completions", json!({ "tools": tool(false), "tool_choice": "required" }));
+    let refused =
+        ask(&world, "/v1/chat/completions", json!({ "tools": tool(true), "tool_choice": "required" }));
+    assert_eq!(
+        (refused.status, refused.json()["error"]["param"].as_str()),
+        (400, Some("tools")),
+        "{}",
+        refused.body
+    );
+    let taken =
+        ask(&world, "/v1/chat/completions", json!({ "tools": tool(false), "tool_choice": "required" }));
     assert_eq!(taken.status, 200, "{}", taken.body);
 }
