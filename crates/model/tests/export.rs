@@ -205,6 +205,32 @@ fn a_quantised_file_can_be_quantised_anew() {
 }
 
 #[test]
+fn importance_reaches_the_matrices_of_every_family() {
+    for case in cases(false) {
+        let name = &case.name;
+        let expected = case.decoder.forward(&case.prompt).unwrap();
+        let mut options = ExportOptions::new(Mix::Q4KM, "tiny");
+        options.importance = case.decoder.importance(&[&case.prompt]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.gguf");
+        let words = tokenizer();
+        let report = export(&path, &case.decoder, Words::Tokenizer(&words), &options).unwrap();
+        // All but embeddings, the output layer, routers and what is one row.
+        let matrices = report.tensors.iter().filter(|tensor| {
+            let name = &tensor.spec.name;
+            let small = tensor.spec.shape.len() < 2 || name.contains("gate_inp");
+            name.starts_with("blk.") && !small
+        });
+        for tensor in matrices {
+            assert!(options.importance.contains_key(&tensor.spec.name), "{name}: {}", tensor.spec.name);
+        }
+        let error = nmse(&Decoder::load(&path).unwrap().forward(&case.prompt).unwrap(), &expected);
+        println!("{name}: NMSE {error:.1e}");
+        assert!(error < 0.4, "{name}: NMSE {error:e}");
+    }
+}
+
+#[test]
 fn what_a_format_cannot_say_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |name: &str, changes: serde_json::Value, why: &[&str]| {
@@ -227,6 +253,11 @@ fn what_a_format_cannot_say_is_refused() {
     refused("qwen3-moe", none(), &["norm_topk_prob of layer 1 is false", "read as true", "safetensors"]);
     refused("gpt2", serde_json::json!({"activation_function": "relu"}), &["the activation is Relu"]);
     refused("gemma2", serde_json::json!({"attn_logit_softcapping": null}), &["attn_logit_softcapping"]);
+
+    let mut yarn =
+        config_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/families/qwen3"))["rope_parameters"].take();
+    yarn["attention_factor"] = 2.0.into();
+    refused("qwen3", serde_json::json!({ "rope_parameters": yarn }), &["RoPE's factor of layer 0 is 2"]);
 
     // A GGUF file with angles that no config.json can say.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../goldens/families/llama3");
@@ -273,16 +304,17 @@ fn exports_open_in_transformers_and_llama_cpp() {
         save_decoder(&gguf, &to.join("of_gguf"), plain, None).unwrap();
         let q8 = Decoder::load(&to.join("Q8_0.gguf")).unwrap();
         let q8_ids = greedy(&q8, &case.prompt, 32);
-        let rows = |decoder: &Decoder, ids: &[u32], rows: usize| -> Vec<f32> {
-            let all = decoder.forward(ids).unwrap();
-            all[all.len() - rows * decoder.config().vocab_size..].to_vec()
+        // Of the steps on which these ids were chosen.
+        let logits = |decoder: &Decoder, ids: &[u32]| -> Vec<f32> {
+            let all = decoder.forward(&[case.prompt.as_slice(), &ids[..31]].concat()).unwrap();
+            all[all.len() - 32 * decoder.config().vocab_size..].to_vec()
         };
         let ours = serde_json::json!({
             "prompt": case.prompt,
             "greedy": case.greedy,
-            "logits": rows(&case.decoder, &case.prompt, 1),
+            "logits": logits(&case.decoder, &case.greedy),
             "q8_0": q8_ids,
-            "q8_0_logits": rows(&q8, &[case.prompt.as_slice(), &q8_ids[..31]].concat(), 32),
+            "q8_0_logits": logits(&q8, &q8_ids),
         });
         std::fs::write(to.join("ours.json"), ours.to_string()).unwrap();
     }

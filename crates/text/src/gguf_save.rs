@@ -20,7 +20,8 @@ impl Tokenizer {
     /// embedding has rows. Ids that are not taken are called `[PAD…]`.
     ///
     /// Scores of SentencePiece-like tokenizers, which `tokenizer.json` does not have, are made from the order of its merges:
-    /// llama.cpp asks for their order alone.
+    /// llama.cpp asks for their order alone. Where a tokenizer puts a space before texts, llama.cpp puts it before those that
+    /// begin with one, too.
     ///
     /// Errors: more tokens than `size`; a kind of tokenizer, a split pattern or steps around it that llama.cpp has no name for;
     /// merges that scores cannot stand for; each named.

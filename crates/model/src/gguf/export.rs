@@ -86,7 +86,6 @@ pub fn export(
     let importance = !options.importance.is_empty();
     let exported = |tensor: &Outgoing| {
         let wanted = options.mix.wanted(tensor.role, shape, importance);
-        // A row of one number each: biases and norms are F32 anyhow.
         let columns = tensor.shape[tensor.shape.len() - 1];
         let kind = fallback(wanted, columns);
         ExportedTensor {
@@ -194,14 +193,10 @@ fn write(
     let importance = options.importance.get(&spec.name);
     tensor.for_each_chunk(|expert, numbers| {
         check_numbers(&spec.name, kind, numbers)?;
-        let of_expert = |all: &'_ Vec<f32>| -> Vec<f32> {
-            let first = expert * columns;
-            // One list for all pieces, as of queries, keys and values in one.
-            let first = if first < all.len() { first } else { 0 };
-            all[first..first + columns].to_vec()
-        };
-        let importance = importance.map(of_expert);
-        writer.append(&spec.name, &quantize(kind, numbers, importance.as_deref()))
+        // One list for all pieces where they are not experts: queries, keys and values are multiplied with the same.
+        let own = expert * columns..(expert + 1) * columns;
+        let importance = importance.map(|all| all.get(own).unwrap_or(all));
+        writer.append(&spec.name, &quantize(kind, numbers, importance))
     })
 }
 
