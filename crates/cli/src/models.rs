@@ -51,9 +51,8 @@ pub(crate) fn find(home: &Home, name: Option<&str>) -> Result<PathBuf> {
 /// What happens to a text that is longer than a model reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Overflow {
-    /// It is an error that names both lengths
+    // No help of their own, which would make that of every option long.
     Refuse,
-    /// Its beginning stays, its middle goes; how much went is told
     Slide,
 }
 
@@ -92,7 +91,7 @@ pub(crate) struct Speech {
     /// Seed of the draws
     #[arg(long, default_value_t = 0, value_name = "S")]
     seed: u64,
-    /// What happens to a text that is longer than the model reads
+    /// A text longer than the model reads is an error, or loses its middle, and it is told how much
     #[arg(long, default_value = "refuse", value_name = "HOW")]
     overflow: Overflow,
     /// Texts before which to end

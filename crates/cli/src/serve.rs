@@ -41,7 +41,7 @@ pub(crate) struct Serve {
     /// The most weights in memory beside the model above [default: half of the memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     model_memory_mib: Option<u64>,
-    /// What happens to a text that is longer than a model reads, where a request does not say
+    /// A text longer than a model reads is an error, or loses its middle; a request may say
     #[arg(long, default_value = "refuse", value_name = "HOW")]
     overflow: Overflow,
     /// How long Ctrl-C waits for answers under way
