@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// came as. Out of a quantised file, numbers are as good as they were there, no better.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan model export academy --output academy.gguf --format Q8_0\n  shuyuan model export model.gguf --output folder\n  shuyuan model export folder --output small.gguf --format Q4_K_M --importance pages.txt"
+    after_help = "Example:\n  shuyuan model export academy --output academy.gguf --format Q8_0\n  shuyuan model export model.gguf --output folder\n  shuyuan model export folder -o small.gguf --format Q4_K_M --importance my.txt"
 )]
 pub(crate) struct Export {
     /// Its folder, its GGUF file, or its name in the home folder
