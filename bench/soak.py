@@ -28,15 +28,21 @@ def resident(pid):
         return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmRSS"))
 
 
+def cache(metrics):
+    """MiB of keys and values: they are kept for prompts that begin alike, up to a bound of the server's."""
+    lines = [line for line in metrics.splitlines() if line.startswith("shuyuan_engine_cache_used_bytes")]
+    return sum(int(line.split()[-1]) for line in lines) >> 20
+
+
 class Server:
     def __init__(self, a, home):
         self.command = [a.shuyuan, "serve", "--home", home, "--model", a.model, "--port", str(a.port), "--no-access-log"]
         self.port = a.port
+        # Whoever asks while it is down waits for this.
+        self.up = threading.Event()
         self.start()
 
     def start(self):
-        # Whoever asks meanwhile waits for `up`.
-        self.up = threading.Event()
         self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         for _ in range(600):
             try:
@@ -73,7 +79,6 @@ class Soak:
         self.lock = threading.Lock()
         self.done = self.cut = self.lost_in_flight = self.again = 0
         self.errors, self.memory, self.saved = [], [], {}
-        self.killed = threading.Event()
 
     def body(self, rng):
         words = [rng.choice(WORDS) if rng.random() < 0.7 else rng.choice(HAN) for _ in range(int(2 ** rng.uniform(1, 9)))]
@@ -163,9 +168,15 @@ class Soak:
 
     def note(self):
         total = self.a.users * self.a.requests
-        if self.done % max(1, total // 20) == 0:
-            self.memory.append(resident(self.server.process.pid))
-            print(f"{self.done} of {total}, {self.memory[-1]} MiB, {len(self.errors)} errors", file=sys.stderr, flush=True)
+        if self.done % max(1, total // 40) == 0:
+            try:
+                kept = cache(self.server.ask("GET", "/metrics")[1].decode())
+            except (OSError, http.client.HTTPException):
+                return
+            memory = resident(self.server.process.pid)
+            self.memory.append(memory - kept)
+            say = f"{self.done} of {total}, {memory} MiB, {kept} of them keys and values, {len(self.errors)} errors"
+            print(say, file=sys.stderr, flush=True)
 
     def run(self):
         users = [threading.Thread(target=self.user, args=(number,)) for number in range(self.a.users)]
@@ -188,7 +199,7 @@ class Soak:
         print(json.dumps({
             "bench": "soak", "users": self.a.users, "requests": self.done, "cut_off": self.cut, "errors": len(self.errors),
             "in_flight_at_the_kill": self.lost_in_flight, "told_to_come_again": self.again, "seconds": round(seconds, 1),
-            "memory_mib": self.memory, "growth_after_warm_up": [round(g, 3) for g in growth],
+            "memory_less_cache_mib": self.memory, "growth_after_warm_up": [round(g, 3) for g in growth],
             "saved": len(self.saved), "saved_and_missing": missing,
         }))
         for error in self.errors[:5]:
