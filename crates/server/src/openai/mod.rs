@@ -96,7 +96,7 @@ async fn answer(app: Arc<App>, name: Name, fields: Fields, kind: Kind) -> Result
     let said = job.of(name.number()).start(turn, app.metrics.clone(), tally.clone());
     let mut response = match stream {
         true => streamed(writer, said, n),
-        false => whole(writer, said).await?,
+        false => whole(writer, said, n).await?,
     };
     response.extensions_mut().insert(tally);
     Ok(response)
@@ -133,19 +133,19 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Box<dyn Write
     Ok((job, writer, stream))
 }
 
-async fn whole(mut writer: Box<dyn Writer>, mut said: Answers) -> Result<HttpResponse> {
-    let mut ended = false;
+async fn whole(mut writer: Box<dyn Writer>, mut said: Answers, n: usize) -> Result<HttpResponse> {
+    let mut open = n;
     while let Some(said) = said.next().await {
         match said {
             Said::Piece(choice, piece) => drop(writer.piece(choice, piece)),
             Said::End(choice, end) => {
                 writer.end(choice, end);
-                ended = true;
+                open = open.saturating_sub(1);
             }
             Said::Failed(error) => return Err(error),
         }
     }
-    if !ended {
+    if open > 0 {
         return Err(broken());
     }
     writer.closing();
