@@ -29,6 +29,40 @@ impl Lang {
     }
 }
 
+/// A model that writes, and what its files say beside.
+pub(crate) struct Opened {
+    pub model: Decoder,
+    pub tokenizer: Tokenizer,
+    /// The file that it came from, unless it was a folder.
+    pub gguf: Option<Gguf>,
+}
+
+impl Opened {
+    /// Of a folder or a GGUF file. `instead` is what someone is told whose model makes vectors.
+    pub fn load(path: &Path, instead: &str) -> Result<Self> {
+        let whose = || format!("the tokenizer of {}", path.display());
+        let opened = if path.is_dir() {
+            if SentenceConfig::of_folder(path)?.is_some() {
+                bail!("{} makes vectors, it does not write: {instead}", path.display());
+            }
+            let model = Decoder::load(path)?;
+            Self { model, tokenizer: Tokenizer::load(path).with_context(whose)?, gguf: None }
+        } else {
+            let gguf = Gguf::open(path)?;
+            // A vocabulary takes as long to read as the weights to be packed.
+            let (model, tokenizer) = std::thread::scope(|scope| -> Result<_> {
+                let tokenizer = scope.spawn(|| anyhow::Ok(Tokenizer::from_gguf(&gguf.vocabulary()?)?));
+                let model = Decoder::of_gguf(path, &gguf)?;
+                let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                Ok((model, tokenizer.with_context(whose)?))
+            })?;
+            Self { model, tokenizer, gguf: Some(gguf) }
+        };
+        check_vocabulary(path, &opened.tokenizer, opened.model.config().vocab_size)?;
+        Ok(opened)
+    }
+}
+
 /// Weights that can be talked to and looked into: of a finished model, or of one in mid-training.
 #[derive(Clone)]
 pub struct LiveModel {
@@ -55,25 +89,8 @@ impl LiveModel {
     /// # Errors
     /// Names the file and what is wrong with it; a model that embeds does not write.
     pub fn load(path: &Path) -> Result<Self> {
-        let name = name_of(path);
-        let whose = || format!("the tokenizer of {}", path.display());
-        let (model, tokenizer) = if path.is_dir() {
-            if SentenceConfig::of_folder(path)?.is_some() {
-                bail!("{} makes vectors, it does not write: see shuyuan embed", path.display());
-            }
-            (Decoder::load(path)?, Tokenizer::load(path).with_context(whose)?)
-        } else {
-            let gguf = Gguf::open(path)?;
-            // A vocabulary takes as long to read as the weights to be packed.
-            std::thread::scope(|scope| -> Result<_> {
-                let tokenizer = scope.spawn(|| anyhow::Ok(Tokenizer::from_gguf(&gguf.vocabulary()?)?));
-                let model = Decoder::of_gguf(path, &gguf)?;
-                let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                Ok((model, tokenizer.with_context(whose)?))
-            })?
-        };
-        check_vocabulary(path, &tokenizer, model.config().vocab_size)?;
-        Ok(Self::new(name, model, Arc::new(tokenizer)))
+        let Opened { model, tokenizer, .. } = Opened::load(path, "see shuyuan embed")?;
+        Ok(Self::new(name_of(path), model, Arc::new(tokenizer)))
     }
 
     /// The same weights, ready to speak.

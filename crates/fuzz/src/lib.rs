@@ -3,6 +3,8 @@
 //!
 //! Two programs call them: `cargo fuzz` (see README.md here), and `tests/million.rs`, which CI runs.
 
+pub mod mutate;
+
 use shuyuan_model::gguf::Gguf;
 use shuyuan_model::{Decoder, DecoderConfig};
 use shuyuan_text::{
@@ -72,7 +74,8 @@ fn run(decoder: &Decoder) {
     let _ = decoder.forward(&[0, 1, 0]);
 }
 
-fn encode(tokenizer: &Tokenizer) {
+/// Texts to ids and back.
+pub fn encode(tokenizer: &Tokenizer) {
     for text in ["", " ", "The cat sat\n\non <s>12 书院 🙂\u{0}", "<|im_end|>[CLS]</s><bos>"] {
         let ids = tokenizer.encode(text);
         tokenizer.decode(&ids);

@@ -3,10 +3,8 @@
 //!
 //! The one test of this program, so that what is allocated is allocated by it.
 
-mod mutate;
-
 use cap::Cap;
-use mutate::{Random, mutate};
+use shuyuan_fuzz::mutate::{Random, mutate};
 use shuyuan_fuzz::{gguf, request, safetensors, template, tokenizer};
 use std::alloc::System;
 use std::panic::{AssertUnwindSafe, catch_unwind};

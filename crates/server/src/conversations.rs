@@ -3,7 +3,7 @@
 
 use crate::app::{Shared, aside};
 use crate::error::{ApiError, Result};
-use crate::fields::{Fields, wrong};
+use crate::fields::{Fields, whole, wrong};
 use crate::key::Name;
 use crate::openai;
 use axum::Json;
@@ -37,14 +37,8 @@ pub(crate) async fn list(
     State(app): Shared,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>> {
-    let number = |field: &str, text: Option<&str>, otherwise: usize| match text {
-        None => Ok(otherwise),
-        Some(text) => text
-            .parse()
-            .map_err(|_| ApiError::field(field, format_args!("expected a whole number, found {text:?}"))),
-    };
-    let skip = number("skip", which.skip.as_deref(), 0)?;
-    let limit = number("limit", which.limit.as_deref(), 100)?.min(MOST);
+    let skip = whole("skip", which.skip.as_deref(), 0)?;
+    let limit = whole("limit", which.limit.as_deref(), 100)?.min(MOST);
     let text = which.text.unwrap_or_default();
     aside(move || {
         let (total, conversations) = app.academy.conversations()?.list(&name, &text, skip, limit)?;

@@ -132,6 +132,16 @@ impl Fields {
     }
 }
 
+/// A number of an address, behind the question mark.
+pub(crate) fn whole(name: &str, text: Option<&str>, otherwise: usize) -> Result<usize> {
+    match text {
+        None => Ok(otherwise),
+        Some(text) => text
+            .parse()
+            .map_err(|_| ApiError::field(name, format_args!("expected a whole number, found {text:?}"))),
+    }
+}
+
 pub(crate) fn wrong(name: &str, expected: impl std::fmt::Display, found: &Value) -> ApiError {
     ApiError::field(name, format_args!("expected {expected}, found {}", brief(found)))
 }

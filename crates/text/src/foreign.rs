@@ -2,7 +2,7 @@
 //!
 //! It is given no special tokens, so that no text can become one. Trusted text is cut at them before it comes here.
 
-use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Hub};
+use tokenizers::{AddedToken, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, Tokenizer as Hub};
 
 use serde_json::Value;
 
@@ -38,9 +38,11 @@ impl Foreign {
             Err(_) => return corrupt("Hugging Face's tokenizers crate cannot read it"),
         };
         // Its caches belong to threads, and outlive the tokenizer in each of them.
-        let mut model = head.get_model().clone();
-        model.resize_cache(0);
-        head.with_model(model);
+        if let ModelWrapper::BPE(model) = head.get_model() {
+            let mut model = model.clone();
+            model.resize_cache(0);
+            head.with_model(model);
+        }
         head.with_padding(None);
         head.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         head.with_added_vocabulary(tokenizers::AddedVocabulary::default());

@@ -1,11 +1,10 @@
 //! A model as a file that other programs open.
 
-use crate::live::{check_vocabulary, name_of};
+use crate::live::{Opened, name_of};
 use anyhow::{Context, Result, bail};
-use shuyuan_model::gguf::{ExportOptions, ExportReport, Gguf, Mix, Words, export as to_gguf};
-use shuyuan_model::{Decoder, Plain, SentenceConfig, save_decoder};
+use shuyuan_model::gguf::{ExportOptions, ExportReport, Mix, Words, export as to_gguf};
+use shuyuan_model::{Decoder, Plain, save_decoder};
 use shuyuan_store::write_atomic;
-use shuyuan_text::Tokenizer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -52,13 +51,6 @@ pub struct Exported {
     pub report: Option<ExportReport>,
 }
 
-/// A model and what its files say beside.
-struct Source {
-    model: Decoder,
-    tokenizer: Tokenizer,
-    gguf: Option<Gguf>,
-}
-
 /// Writes a model of any family as GGUF or safetensors.
 ///
 /// # Errors
@@ -70,7 +62,7 @@ pub fn export(ask: &Export) -> Result<Exported> {
     {
         bail!("{} is the model itself: give --output another name", to.display());
     }
-    let source = load(from)?;
+    let source = Opened::load(from, "such models are not exported")?;
     let plain = |kind: &&String| !["F32", "F16", "BF16"].contains(&kind.as_str());
     let dequantised: Vec<String> = source.model.formats().keys().filter(plain).cloned().collect();
     if to.extension().is_some_and(|extension| extension == "gguf") {
@@ -99,23 +91,6 @@ pub fn export(ask: &Export) -> Result<Exported> {
     Ok(Exported { format, bytes, dequantised, report: None })
 }
 
-fn load(from: &Path) -> Result<Source> {
-    let whose = || format!("the tokenizer of {}", from.display());
-    let source = if from.is_dir() {
-        if SentenceConfig::of_folder(from)?.is_some() {
-            bail!("{} makes vectors, it does not write: such models are not exported", from.display());
-        }
-        let tokenizer = Tokenizer::load(from).with_context(whose)?;
-        Source { model: Decoder::load(from)?, tokenizer, gguf: None }
-    } else {
-        let gguf = Gguf::open(from)?;
-        let tokenizer = Tokenizer::from_gguf(&gguf.vocabulary()?).with_context(whose)?;
-        Source { model: Decoder::of_gguf(from, &gguf)?, tokenizer, gguf: Some(gguf) }
-    };
-    check_vocabulary(from, &source.tokenizer, source.model.config().vocab_size)?;
-    Ok(source)
-}
-
 /// The plain format that most numbers have.
 fn of_source(model: &Decoder) -> Plain {
     let formats = model.formats();
@@ -127,7 +102,7 @@ fn of_source(model: &Decoder) -> Plain {
     }
 }
 
-fn write_gguf(ask: &Export, source: &Source, mix: Mix) -> Result<ExportReport> {
+fn write_gguf(ask: &Export, source: &Opened, mix: Mix) -> Result<ExportReport> {
     let mut options = ExportOptions::new(mix, name_of(&ask.from));
     if let Some(gguf) = &source.gguf
         && let Some(name) = gguf.metadata().opt_str("general.name")?
@@ -145,7 +120,7 @@ fn write_gguf(ask: &Export, source: &Source, mix: Mix) -> Result<ExportReport> {
 }
 
 /// Of each matrix, measured on the first pieces of a text.
-fn importance(source: &Source, path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
+fn importance(source: &Opened, path: &Path) -> Result<BTreeMap<String, Vec<f32>>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let ids = source.tokenizer.encode(&text);
     if ids.is_empty() {
@@ -158,7 +133,7 @@ fn importance(source: &Source, path: &Path) -> Result<BTreeMap<String, Vec<f32>>
     Ok(source.model.importance(&pieces)?)
 }
 
-fn write_folder(ask: &Export, source: &Source, format: Plain) -> Result<u64> {
+fn write_folder(ask: &Export, source: &Opened, format: Plain) -> Result<u64> {
     let (from, to) = (&ask.from, &ask.to);
     std::fs::create_dir_all(to).with_context(|| format!("making {}", to.display()))?;
     if source.gguf.is_some() {

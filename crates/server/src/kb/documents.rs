@@ -3,6 +3,7 @@
 use super::{UPLOADS, no_document, number, told};
 use crate::app::{Shared, aside};
 use crate::error::{ApiError, Result};
+use crate::fields::whole;
 use crate::key::{Owner, Whose};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -33,14 +34,8 @@ pub(crate) async fn documents(
     State(app): Shared,
     Query(which): Query<Which>,
 ) -> Result<Json<Value>> {
-    let number = |name: &str, text: Option<&str>, otherwise: usize| match text {
-        None => Ok(otherwise),
-        Some(text) => text
-            .parse()
-            .map_err(|_| ApiError::field(name, format_args!("expected a whole number, found {text:?}"))),
-    };
-    let skip = number("skip", which.skip.as_deref(), 0)?;
-    let limit = number("limit", which.limit.as_deref(), 50)?.min(MOST);
+    let skip = whole("skip", which.skip.as_deref(), 0)?;
+    let limit = whole("limit", which.limit.as_deref(), 50)?.min(MOST);
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let filter = Filter {
         source: given(which.source),

@@ -45,7 +45,7 @@ pub(crate) enum Said {
 
 impl Job {
     /// `room` is the most that may be written.
-    pub fn new(live: Held, prompt: Prompt, room: usize, overflow: Overflow, settings: &Settings) -> Self {
+    pub fn new(live: Held, prompt: Prompt, room: usize, settings: &Settings) -> Self {
         let options = Options {
             max_tokens: settings.max_tokens.unwrap_or(room).min(room),
             sampling: settings.sampling.clone(),
@@ -55,7 +55,7 @@ impl Job {
             // A call that is demanded comes instead of content.
             grammar: prompt.grammar.or_else(|| settings.grammar.clone()),
             ignore_eos: settings.ignore_eos,
-            overflow,
+            overflow: prompt.overflow,
             ..Options::default()
         };
         Self {

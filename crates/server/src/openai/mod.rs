@@ -34,7 +34,6 @@ use prompt::Conversation;
 use reply::Reply;
 use response::Response;
 use settings::Settings;
-use shuyuan_engine::Overflow;
 use shuyuan_model::DecoderConfig;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -70,10 +69,9 @@ pub fn read_body(body: &[u8], config: &DecoderConfig) -> std::result::Result<(),
     let fields = Fields::read(&body.to_vec().into()).map_err(|error| error.message)?;
     let each = |kind| {
         Settings::read(&fields, kind, config)?;
-        match kind {
-            Kind::Chat => Conversation::read(&fields).map(drop),
-            Kind::Completion => fields.ids("prompt", config.vocab_size).map(drop),
-            Kind::Response => response_input::conversation(&fields).map(drop),
+        match conversation(&fields, kind)? {
+            Some(_) => Ok(()),
+            None => fields.ids("prompt", config.vocab_size).map(drop),
         }
     };
     let refused: Vec<ApiError> = [Kind::Chat, Kind::Completion, Kind::Response]
@@ -84,6 +82,15 @@ pub fn read_body(body: &[u8], config: &DecoderConfig) -> std::result::Result<(),
         [error, _, _] => Err(error.message.clone()),
         _ => Ok(()),
     }
+}
+
+/// What is to be answered, and the field that holds it; none where a text is to be gone on with.
+fn conversation(fields: &Fields, kind: Kind) -> Result<Option<(Conversation, &'static str)>> {
+    Ok(match kind {
+        Kind::Chat => Some((Conversation::read(fields)?, "messages")),
+        Kind::Response => Some((response_input::conversation(fields)?, "input")),
+        Kind::Completion => None,
+    })
 }
 
 async fn answer(app: Arc<App>, name: Name, fields: Fields, kind: Kind) -> Result<HttpResponse> {
@@ -107,23 +114,23 @@ fn prepare(app: &App, fields: &Fields, kind: Kind) -> Result<(Job, Box<dyn Write
     let live = app.models.get(&app.academy, name)?;
     let config = live.model.config().clone();
     let settings = Settings::read(fields, kind, &config)?;
-    let mut prompt = match kind {
-        Kind::Chat => Conversation::read(fields)?.prompt(&live, "messages")?,
-        Kind::Completion => prompt::completion(fields, &live)?,
-        Kind::Response => response_input::conversation(fields)?.prompt(&live, "input")?,
+    let slides = settings.slide.unwrap_or(app.slide);
+    let mut prompt = match conversation(fields, kind)? {
+        Some((conversation, field)) => conversation.prompt(&live, field, slides)?,
+        None => prompt::completion(fields, &live, slides)?,
     };
     if kind != Kind::Completion {
         prompt::goes_on(&mut prompt, fields, &live)?;
     }
     let (read, context) = (prompt.ids.len() + prompt.begun.len(), config.max_position_embeddings);
-    let (overflow, room) = match settings.slide.unwrap_or(app.slide) {
-        true => (prompt.slide, context),
+    let room = match slides {
+        true => context,
         false => {
             live.model.check(&prompt.ids, read + 1)?;
-            (Overflow::Refuse, context - read)
+            context - read
         }
     };
-    let job = Job::new(live, prompt, room, overflow, &settings);
+    let job = Job::new(live, prompt, room, &settings);
     let stream = settings.stream;
     let writer: Box<dyn Writer> = match kind {
         Kind::Chat => Box::new(Reply::new(kind, About::new("chatcmpl-", &job, settings), job.n)),

@@ -16,8 +16,8 @@ pub(crate) struct Prompt {
     pub ids: Vec<u32>,
     /// With what the answer begins already.
     pub begun: Vec<u32>,
-    /// How it loses its middle where it is longer than the context, if it may.
-    pub slide: Overflow,
+    /// What happens where it is longer than the context.
+    pub overflow: Overflow,
     /// Ids that end the answer, besides those of the model and the tokenizer.
     pub stop_ids: Vec<u32>,
     /// What the rest of an answer must be that has begun with a call.
@@ -76,8 +76,9 @@ impl Conversation {
         Ok(Self { messages: messages(fields)?, tools: Tools::read(fields)?, enable_thinking, options })
     }
 
-    /// The conversation up to where the model answers. `field` holds the messages, for errors.
-    pub fn prompt(self, live: &LiveModel, field: &str) -> Result<Prompt> {
+    /// The conversation up to where the model answers; whether it `slides` where it is too long. `field` holds the messages,
+    /// for errors.
+    pub fn prompt(self, live: &LiveModel, field: &str, slides: bool) -> Result<Prompt> {
         let local = live.local();
         let template = local
             .template()
@@ -98,7 +99,10 @@ impl Conversation {
         };
         let refused = |error| ApiError::field(field, error);
         let ids = template.render(&messages, &rendering).map_err(refused)?;
-        let slide = local.slide(template, &messages, &rendering, &ids);
+        let overflow = match slides {
+            true => local.slide(template, &messages, &rendering, &ids),
+            false => Overflow::Refuse,
+        };
         let thinks = match taught.thinking {
             false => None,
             true => Some(
@@ -123,7 +127,7 @@ impl Conversation {
             }
         }
         let stop_ids = template.stop_ids().to_vec();
-        Ok(Prompt { ids, begun, slide, stop_ids, grammar, reader, format: taught.format })
+        Ok(Prompt { ids, begun, overflow, stop_ids, grammar, reader, format: taught.format })
     }
 }
 
@@ -163,14 +167,17 @@ pub(crate) fn goes_on(prompt: &mut Prompt, fields: &Fields, live: &LiveModel) ->
 }
 
 /// `prompt` as text or ids, or `prompt_ids`.
-pub(crate) fn completion(fields: &Fields, live: &LiveModel) -> Result<Prompt> {
+pub(crate) fn completion(fields: &Fields, live: &LiveModel, slides: bool) -> Result<Prompt> {
     let ids = completion_ids(fields, live)?;
     let stop_ids = live.tokenizer.special(shuyuan_text::IM_END).into_iter().collect();
-    let slide = Overflow::Slide { keep: live.tokenizer.prefix().len() };
+    let overflow = match slides {
+        true => Overflow::Slide { keep: live.tokenizer.prefix().len() },
+        false => Overflow::Refuse,
+    };
     Ok(Prompt {
         ids,
         begun: Vec::new(),
-        slide,
+        overflow,
         stop_ids,
         grammar: None,
         reader: Reader::plain(),

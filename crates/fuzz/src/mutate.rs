@@ -4,6 +4,7 @@
 pub struct Random(u64);
 
 impl Random {
+    /// The same numbers for the same seed, on every machine.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -15,7 +16,8 @@ impl Random {
         z ^ z >> 31
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    /// One below `n`; 0 where there is none.
+    pub fn below(&mut self, n: usize) -> usize {
         (self.next() % n.max(1) as u64) as usize
     }
 }
@@ -118,9 +120,9 @@ pub fn mutate(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Puts another value where the next one of a JSON text stands: it mostly stays JSON, so that what is behind the parser is
+/// Puts another value where the next one behind `at` stands in a JSON text: it mostly stays JSON, so that what is behind the parser is
 /// reached.
-fn replace_value(bytes: &mut Vec<u8>, at: usize, random: &mut Random) {
+pub fn replace_value(bytes: &mut Vec<u8>, at: usize, random: &mut Random) {
     let Some(start) = bytes[at..].iter().position(|byte| b":,[".contains(byte)) else { return };
     let start = at + start + 1;
     let end =
