@@ -141,9 +141,16 @@ fn a_name_is_a_name_and_nothing_else() {
     let large = send(to, "POST /api/kb/upload?name=large.txt", &[("X", "y")], "");
     drop(large);
     let uploads = world.academy.home.knowledge().join("uploads");
-    let there: Vec<_> =
-        std::fs::read_dir(uploads).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert!(there.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{there:?}");
+    let there = || -> Vec<_> {
+        std::fs::read_dir(&uploads).unwrap().flatten().map(|entry| entry.file_name()).collect()
+    };
+    let in_part = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".part");
+    // The server may be at it still.
+    let begun = Instant::now();
+    while there().iter().any(in_part) && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!there().iter().any(in_part), "{:?}", there());
 }
 
 #[test]
