@@ -17,6 +17,12 @@ pub enum KnowledgeError {
     /// SQLite says no.
     #[error("the knowledge base: {}", explained(.0))]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL says no.
+    #[error("the knowledge base's database: {0}")]
+    Database(String),
+    /// Another server writes to the same store.
+    #[error("another program is writing to the knowledge base (from {0}); try again when it is done")]
+    Locked(String),
     /// A file or folder.
     #[error("cannot {action} {path}: {source}")]
     Io {
@@ -53,6 +59,11 @@ pub type Result<T> = std::result::Result<T, KnowledgeError>;
 impl KnowledgeError {
     pub(crate) fn io<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> Self + 'p {
         move |source| Self::Io { action, path: path.to_path_buf(), source }
+    }
+
+    /// Whether someone else is writing.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Locked(_) | Self::Store(StoreError::Locked { .. }))
     }
 }
 

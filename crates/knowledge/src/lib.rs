@@ -17,6 +17,7 @@ mod prepare;
 mod search;
 mod sentence;
 mod source;
+mod store;
 mod trust;
 mod vectors;
 mod words;

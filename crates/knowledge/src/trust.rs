@@ -7,9 +7,9 @@
 use crate::embed::{Embed, Role};
 use crate::search::Bm25;
 use crate::sentence::sentences;
+use crate::store::{Connection, values};
 use crate::words::words;
 use crate::{KnowledgeError, Result};
-use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
@@ -61,33 +61,28 @@ impl Trust {
     }
 
     /// As it was measured last.
-    pub fn read(connection: &Connection, embedder: i64) -> Result<Self> {
+    pub fn read(connection: &dyn Connection, embedder: i64) -> Result<Self> {
         let read = "SELECT trust_han, trust_other FROM embedders WHERE id = ?1";
         let found = connection
-            .prepare_cached(read)?
-            .query_row([embedder], |row| Ok(Self { han: row.get(0)?, other: row.get(1)? }))
-            .optional()?;
+            .one(read, values![embedder], |row| Ok(Self { han: row.get(0)?, other: row.get(1)? }))?;
         Ok(found.unwrap_or_default())
     }
 }
 
 /// Measures the trust if what everyone may read has grown much since it was last measured. Nothing else is looked at: what
 /// someone may not read must not change the order of what they find.
-pub(crate) fn measure(connection: &Connection, id: i64, embedder: &dyn Embed) -> Result<()> {
-    let public: i64 = connection.query_row(
-        "SELECT coalesce(sum(d.chunks), 0) FROM documents d JOIN access a ON a.id = d.access WHERE a.groups = '[]'",
-        [],
-        |row| row.get(0),
-    )?;
-    let tried: Option<i64> =
-        connection.query_row("SELECT tried FROM embedders WHERE id = ?1", [id], |row| row.get(0))?;
+pub(crate) fn measure(connection: &dyn Connection, id: i64, embedder: &dyn Embed) -> Result<()> {
+    let public = "SELECT CAST(sum(d.chunks) AS BIGINT) FROM documents d JOIN access a ON a.id = d.access
+                  WHERE a.groups = '[]'";
+    let public = connection.number(public, &[])?.unwrap_or(0);
+    let tried = connection.number("SELECT tried FROM embedders WHERE id = ?1", values![id])?;
     if tried.is_some_and(|tried| (tried..=tried * 2).contains(&public)) {
         return Ok(());
     }
     let [han, other] = samples(connection)?;
     connection.execute(
         "UPDATE embedders SET trust_han = ?2, trust_other = ?3, tried = ?4 WHERE id = ?1",
-        (id, weight(&han, embedder)?, weight(&other, embedder)?, public),
+        values![id, weight(&han, embedder)?, weight(&other, embedder)?, public],
     )?;
     Ok(())
 }
@@ -99,19 +94,17 @@ struct Sample {
 }
 
 /// Chunks that everyone may read, from all over the base, by language: those with the least hashes.
-fn samples(connection: &Connection) -> Result<[Vec<Sample>; 2]> {
+fn samples(connection: &dyn Connection) -> Result<[Vec<Sample>; 2]> {
     let mut least: [BTreeMap<u64, Sample>; 2] = Default::default();
-    let mut read = connection.prepare(
+    let read =
         "SELECT c.text FROM chunks c JOIN documents d ON d.id = c.document JOIN access a ON a.id = d.access
-         WHERE a.groups = '[]'",
-    )?;
-    let mut rows = read.query([])?;
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(0)?.as_str().unwrap_or_default();
+                WHERE a.groups = '[]'";
+    connection.query(read, &[], &mut |row| {
+        let text: &str = row.get(0)?;
         let hash = xxh3_64(text.as_bytes());
         let kept = &mut least[usize::from(Written::of(text) == Written::Other)];
         if kept.len() == TRIED && kept.last_key_value().is_some_and(|(last, _)| hash >= *last) {
-            continue;
+            return Ok(());
         }
         if let Some(sample) = sample(text) {
             kept.insert(hash, sample);
@@ -119,7 +112,8 @@ fn samples(connection: &Connection) -> Result<[Vec<Sample>; 2]> {
                 kept.pop_last();
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(least.map(|kept| kept.into_values().collect()))
 }
 

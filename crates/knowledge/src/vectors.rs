@@ -5,10 +5,10 @@
 
 use crate::base::Mask;
 use crate::search::better;
+use crate::store::{BlockPlace, Connection, values};
 use crate::trust::Trust;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
-use rusqlite::{Connection, OptionalExtension};
 use shuyuan_kernels::{SIGN_ROWS, dot_i16_i8, put_signs, sign_distances, sign_words};
 use std::sync::Arc;
 
@@ -69,39 +69,48 @@ pub(crate) fn to_bytes<'v>(vectors: impl Iterator<Item = Option<&'v [f32]>>, dim
     scales
 }
 
+/// Vectors from how they are written.
+#[cfg(feature = "postgres")]
+pub(crate) fn from_bytes(data: &[u8], dimensions: usize) -> Result<Vec<Option<Vec<f32>>>> {
+    let count = data.len() / (4 + dimensions);
+    if count * (4 + dimensions) != data.len() {
+        return Err(KnowledgeError::Damaged("vectors are not as many as they say".into()));
+    }
+    let (scales, codes) = data.split_at(4 * count);
+    let scales = scales.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let row = |(scale, codes): (f32, &[u8])| {
+        (scale > 0.0).then(|| codes.iter().map(|&code| f32::from(code as i8) * scale).collect())
+    };
+    Ok(scales.zip(codes.chunks_exact(dimensions)).map(row).collect())
+}
+
 impl Vectors {
     /// As the base has them now; what is held already is not read again.
-    pub fn renewed(held: &Arc<Self>, connection: &Connection) -> Result<Arc<Self>> {
-        let chosen = "SELECT e.id, e.name, e.dimensions FROM embedders e, meta m WHERE m.key = 'embedder' AND m.value = e.id";
-        let chosen = connection
-            .prepare_cached(chosen)?
-            .query_row([], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, usize>(2)?))
-            })
-            .optional()?;
-        let Some((id, name, dimensions)) = chosen else { return Ok(Arc::default()) };
-        let mut ids = connection
-            .prepare_cached("SELECT id, first, count FROM vectors WHERE embedder = ?1 ORDER BY first")?;
-        let rows: Vec<(i64, u32, usize)> = ids
-            .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let trust = Trust::read(connection, id)?;
+    pub fn renewed(held: &Arc<Self>, connection: &dyn Connection) -> Result<Arc<Self>> {
+        let chosen =
+            "SELECT e.id, e.name, e.dimensions FROM embedders e JOIN meta m ON CAST(m.value AS BIGINT) = e.id
+                      WHERE m.key = ?1";
+        let chosen = connection.one(chosen, values!["embedder"], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<usize>(2)?))
+        })?;
+        let Some((embedder, name, dimensions)) = chosen else { return Ok(Arc::default()) };
+        let places = connection.vector_blocks(embedder)?;
+        let trust = Trust::read(connection, embedder)?;
         let same = held.embedder.as_ref() == Some(&name);
         if same
             && held.trust == trust
-            && held.blocks.iter().map(|block| block.id).eq(rows.iter().map(|row| row.0))
+            && held.blocks.iter().map(|block| block.id).eq(places.iter().map(|place| place.id))
         {
             return Ok(held.clone());
         }
-        let mut read = connection.prepare_cached("SELECT data FROM vectors WHERE id = ?1")?;
         let mut new = Self { embedder: Some(name), dimensions, trust, blocks: Vec::new() };
-        for (id, first, count) in rows {
-            if let Some(block) = held.blocks.iter().find(|block| same && block.id == id) {
+        for place in places {
+            if let Some(block) = held.blocks.iter().find(|block| same && block.id == place.id) {
                 new.blocks.push(block.clone());
                 continue;
             }
-            let data: Vec<u8> = read.query_row([id], |row| row.get(0))?;
-            new.blocks.push(Arc::new(Block::new(id, first, count, dimensions, &data)?));
+            let data = connection.vector_block(embedder, &place, dimensions)?;
+            new.blocks.push(Arc::new(Block::new(&place, dimensions, &data)?));
         }
         Ok(Arc::new(new))
     }
@@ -186,7 +195,8 @@ impl Asked {
 }
 
 impl Block {
-    fn new(id: i64, first: u32, count: usize, dimensions: usize, data: &[u8]) -> Result<Self> {
+    fn new(place: &BlockPlace, dimensions: usize, data: &[u8]) -> Result<Self> {
+        let &BlockPlace { id, first, count } = place;
         if dimensions == 0 || count.checked_mul(4 + dimensions) != Some(data.len()) {
             return Err(KnowledgeError::Damaged(format!("vectors {id} are not as many as they say")));
         }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod store;
+
 use shuyuan_knowledge::{
     Base, Block, Document, Embed, Filter, Item, Kind, Parsed, Prepared, Query, Reader, Role, Size, Writer,
     estimate,
@@ -80,7 +82,7 @@ fn put(writer: &mut Writer, source: i64, key: &str, file: &File) {
 
 fn empty() -> (tempfile::TempDir, Base, i64) {
     let dir = tempfile::tempdir().unwrap();
-    let base = Base::open(dir.path()).unwrap();
+    let base = store::open(dir.path());
     let source = base.set_source("s", "test", &serde_json::Value::Null).unwrap().id;
     (dir, base, source)
 }
@@ -209,7 +211,7 @@ fn after_any_changes_the_base_is_as_if_made_anew() {
         if round % 20 == 19 {
             let (_fresh_dir, fresh) = base_of(&files);
             // One keeps its copy in memory, another reads the file anew.
-            let other = Base::open(dir.path()).unwrap();
+            let other = store::open(dir.path());
             for question in QUESTIONS {
                 for reader in [Reader::Owner, Reader::public(), Reader::of(["hr"])] {
                     let expected = told(&fresh, &reader, question, true, false);

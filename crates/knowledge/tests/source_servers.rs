@@ -4,6 +4,7 @@
 #[path = "sources/help.rs"]
 #[expect(dead_code, reason = "files beside the base are for the other tests")]
 mod help;
+mod store;
 
 use help::Place;
 use serde_json::{Value, json};

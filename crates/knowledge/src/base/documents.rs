@@ -3,8 +3,9 @@
 use super::Base;
 use crate::access::Reader;
 use crate::search::Filter;
+use crate::store::{Connection, Row, values};
 use crate::{KnowledgeError, Result};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 /// A document, but for its text. Places are in characters.
@@ -85,10 +86,9 @@ pub struct Failure {
 const COLUMNS: &str = "d.id, s.name, d.item, d.inside, d.title, d.format, d.date, d.tags, d.url, d.notes, a.groups,
     d.chunks, d.characters, d.pages FROM documents d JOIN sources s ON s.id = d.source JOIN access a ON a.id = d.access";
 
-fn info(row: &Row) -> rusqlite::Result<DocumentInfo> {
-    let list = |at: usize| -> rusqlite::Result<Vec<String>> {
-        Ok(serde_json::from_str(&row.get::<_, String>(at)?).unwrap_or_default())
-    };
+fn info(row: &Row) -> Result<DocumentInfo> {
+    let list =
+        |at: usize| -> Result<Vec<String>> { Ok(serde_json::from_str(row.get(at)?).unwrap_or_default()) };
     Ok(DocumentInfo {
         id: row.get(0)?,
         source: row.get(1)?,
@@ -103,21 +103,35 @@ fn info(row: &Row) -> rusqlite::Result<DocumentInfo> {
         groups: list(10)?,
         chunks: row.get(11)?,
         characters: row.get(12)?,
-        pages: serde_json::from_str(&row.get::<_, String>(13)?).unwrap_or_default(),
+        pages: serde_json::from_str(row.get(13)?).unwrap_or_default(),
     })
 }
 
 /// The document of that number, whoever may read it.
-pub(crate) fn info_of(connection: &Connection, id: u32) -> Result<Option<DocumentInfo>> {
-    let select = format!("SELECT {COLUMNS} WHERE d.id = ?1");
-    Ok(connection.prepare_cached(&select)?.query_row([id], info).optional()?)
+pub(crate) fn info_of(connection: &dyn Connection, id: u32) -> Result<Option<DocumentInfo>> {
+    connection.one(&format!("SELECT {COLUMNS} WHERE d.id = ?1"), values![id], info)
+}
+
+/// Documents by their numbers, whoever may read them; in no order.
+pub(crate) fn infos_of(connection: &dyn Connection, ids: &[u32]) -> Result<Vec<DocumentInfo>> {
+    let mut all = Vec::new();
+    for some in ids.chunks(500) {
+        all.extend(connection.all(&format!("SELECT {COLUMNS} WHERE d.id IN ({})", list(some)), &[], info)?);
+    }
+    Ok(all)
+}
+
+/// Numbers as a statement has them between brackets.
+pub(crate) fn list(numbers: &[u32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    numbers.join(", ")
 }
 
 impl Base {
     /// Documents that the reader may see and `filter` lets through, by source and path: how many, and those from `skip` on.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn documents(
         &self,
         reader: &Reader,
@@ -129,34 +143,33 @@ impl Base {
             let ids: Vec<u32> = match filter.documents(connection)? {
                 Some(ids) => ids.into_iter().filter(|&id| snapshot.document(id, reader).is_some()).collect(),
                 None => {
-                    let mut read = connection
-                        .prepare_cached("SELECT id FROM documents ORDER BY source, item, inside")?;
-                    let ids =
-                        read.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
+                    let read = "SELECT id FROM documents ORDER BY source, item, inside";
+                    let ids = connection.all(read, &[], |row| row.get::<u32>(0))?;
                     ids.into_iter().filter(|&id| snapshot.document(id, reader).is_some()).collect()
                 }
             };
-            let some = ids.iter().skip(skip).take(limit);
-            let some = some.filter_map(|&id| info_of(connection, id).transpose()).collect::<Result<_>>()?;
-            Ok((ids.len(), some))
+            let some = &ids[skip.min(ids.len())..];
+            let some = &some[..limit.min(some.len())];
+            let mut infos = infos_of(connection, some)?;
+            let place: FxHashMap<u32, usize> = some.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+            infos.sort_by_key(|info| place[&info.id]);
+            Ok((ids.len(), infos))
         })
     }
 
     /// A document with its text; `None` if there is none of that number, or the reader may not see it.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn document(&self, reader: &Reader, id: u32) -> Result<Option<DocumentText>> {
         self.read(|connection, snapshot| {
             let Some((first, chunks)) = snapshot.document(id, reader) else { return Ok(None) };
             let Some(info) = info_of(connection, id)? else { return Ok(None) };
-            let mut read = connection.prepare_cached(
-                "SELECT slot, start, page, context, tokens, text FROM chunks WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
-            )?;
-            let mut rows = read.query((first, first + chunks))?;
+            let read = "SELECT slot, start, page, context, tokens, text FROM chunks
+                        WHERE slot >= ?1 AND slot < ?2 ORDER BY slot";
             let (mut text, mut pieces) = (String::new(), Vec::new());
-            while let Some(row) = rows.next()? {
-                let part: String = row.get(5)?;
+            connection.query(read, values![first, first + chunks], &mut |row| {
+                let part: &str = row.get(5)?;
                 let start: u64 = row.get(1)?;
                 pieces.push(Piece {
                     slot: row.get(0)?,
@@ -166,8 +179,9 @@ impl Base {
                     context: row.get(3)?,
                     tokens: row.get(4)?,
                 });
-                text += &part;
-            }
+                text += part;
+                Ok(())
+            })?;
             Ok(Some(DocumentText { info, text, pieces }))
         })
     }
@@ -175,12 +189,13 @@ impl Base {
     /// The number of the document that came from an item, or from a path within it.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn find(&self, reader: &Reader, name: &str) -> Result<Option<u32>> {
         self.read(|connection, snapshot| {
-            let select = "SELECT id FROM documents WHERE item = ?1 OR inside = ?1 OR title = ?1 OR item LIKE '%/' || ?1 ORDER BY id";
-            let ids: Vec<u32> =
-                connection.prepare(select)?.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let select = "SELECT id FROM documents WHERE item = ?1 OR inside = ?1 OR title = ?1
+                          OR (length(item) > length(?1) AND substr(item, length(item) - length(?1)) = '/' || ?1)
+                          ORDER BY id";
+            let ids = connection.all(select, values![name], |row| row.get::<u32>(0))?;
             let number = name.parse().ok();
             Ok(ids.into_iter().chain(number).find(|&id| snapshot.document(id, reader).is_some()))
         })
@@ -189,21 +204,20 @@ impl Base {
     /// What could not be read, and why. For owners: it names files.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn failures(&self) -> Result<Vec<Failure>> {
         self.read(|connection, _| {
             let select = "SELECT s.name, i.key, i.reasons FROM items i JOIN sources s ON s.id = i.source
                           WHERE i.reasons != '[]' ORDER BY s.name, i.key";
-            let mut read = connection.prepare(select)?;
-            let mut rows = read.query([])?;
             let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                let reasons: Vec<[String; 2]> = serde_json::from_str(&row.get::<_, String>(2)?)
+            connection.query(select, &[], &mut |row| {
+                let reasons: Vec<[String; 2]> = serde_json::from_str(row.get(2)?)
                     .map_err(|_| KnowledgeError::Damaged("the reasons of an item".into()))?;
                 for [inner, reason] in reasons {
                     all.push(Failure { source: row.get(0)?, item: row.get(1)?, inner, reason });
                 }
-            }
+                Ok(())
+            })?;
             Ok(all)
         })
     }

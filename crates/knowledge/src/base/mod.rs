@@ -1,88 +1,94 @@
-//! The knowledge base: one SQLite file, and a copy of its numbers in memory.
+//! The knowledge base: a store of tables, and a copy of its numbers in memory.
 
 mod documents;
+mod meta;
 mod original;
 mod points;
-mod schema;
 mod snapshot;
 mod sources;
 mod write;
 
-pub(crate) use documents::info_of;
 pub use documents::{DocumentInfo, DocumentText, Failure, Piece};
+pub(crate) use documents::{info_of, infos_of, list};
 pub use original::Original;
 pub use points::{Point, Points};
 pub use sources::{Source, SourceState};
 pub use write::{Item, Writer};
 
-pub(crate) use schema::{choose_embedder, chosen_embedder};
+pub(crate) use meta::{choose_embedder, chosen_embedder, set_meta};
 pub(crate) use snapshot::{Mask, Moment, Snapshot};
 
+use crate::store::{Connection, Store};
 use crate::{KnowledgeError, Result};
-use rusqlite::Connection;
-use shuyuan_store::Lock;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The file's name in the folder.
-const FILE: &str = "knowledge.sqlite";
 /// Connections kept for readers.
 const IDLE: usize = 8;
 
-/// What an organisation knows. Cheap to share; many may read while one writes, in this process or another.
+/// What an organisation knows. Cheap to share; many may read while one writes, in this process or another, on this machine
+/// or another.
 pub struct Base {
     dir: PathBuf,
-    path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    store: Store,
+    idle: Mutex<Vec<Box<dyn Connection>>>,
     snapshot: Mutex<Arc<Snapshot>>,
 }
 
 impl Base {
-    /// Opens the base in folder `dir`; both are made if they are missing.
+    /// Opens the base in folder `dir`, in one file; both are made if they are missing.
     ///
     /// # Errors
     /// If the file there is not one, is of another version or cannot be written.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::with(dir, Store::file(dir))
+    }
+
+    /// Opens the base in the database at `address` (`postgres://user@host/database?schema=NAME`); its tables are made if
+    /// they are missing. What only this machine needs is in folder `dir`.
+    ///
+    /// # Errors
+    /// If the server is not there, is none, or its tables are of another version; if this was built without the feature
+    /// `postgres`.
+    pub fn open_at(dir: &Path, address: &str) -> Result<Self> {
+        Self::with(dir, Store::at(address)?)
+    }
+
+    fn with(dir: &Path, store: Store) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(KnowledgeError::io("make the folder", dir))?;
-        let path = dir.join(FILE);
-        let connection = schema::open(&path)?;
+        let connection = store.connect()?;
         Ok(Self {
             dir: dir.to_path_buf(),
-            path,
+            store,
             idle: Mutex::new(vec![connection]),
             snapshot: Mutex::default(),
         })
     }
 
-    /// Whether there is one in folder `dir`.
+    /// Whether there is one, in one file, in folder `dir`.
     pub fn is_at(dir: &Path) -> bool {
-        dir.join(FILE).is_file()
+        Store::file(dir).exists()
     }
 
-    /// The folder.
+    /// The folder of what only this machine needs.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Bytes on disk.
-    pub fn bytes(&self) -> u64 {
-        let of = |ending: &str| {
-            std::fs::metadata(self.dir.join(format!("{FILE}{ending}"))).map_or(0, |file| file.len())
-        };
-        of("") + of("-wal")
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn bytes(&self) -> Result<u64> {
+        self.read(|connection, _| connection.bytes())
     }
 
     /// Calls `f` with a connection on which nothing changes meanwhile, and the copy in memory of the same moment.
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&Connection, &Arc<Snapshot>) -> Result<T>) -> Result<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => schema::open(&self.path)?,
-        };
-        let transaction = connection.unchecked_transaction()?;
-        let snapshot = self.snapshot(&transaction)?;
-        let done = f(&transaction, &snapshot)?;
-        drop(transaction);
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&dyn Connection, &Arc<Snapshot>) -> Result<T>) -> Result<T> {
+        let connection = self.reading()?;
+        let snapshot = self.snapshot(&*connection)?;
+        let done = f(&*connection, &snapshot)?;
+        connection.end();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE {
             idle.push(connection);
@@ -90,7 +96,22 @@ impl Base {
         Ok(done)
     }
 
-    fn snapshot(&self, connection: &Connection) -> Result<Arc<Snapshot>> {
+    /// A connection within a transaction that reads.
+    fn reading(&self) -> Result<Box<dyn Connection>> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connection) = idle {
+            if connection.begin_read().is_ok() {
+                return Ok(connection);
+            }
+            // The server was away: none of those that waited is any good.
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        let connection = self.store.connect()?;
+        connection.begin_read()?;
+        Ok(connection)
+    }
+
+    fn snapshot(&self, connection: &dyn Connection) -> Result<Arc<Snapshot>> {
         let moment = Moment::of(connection)?;
         let mut held = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if held.moment() != Some(moment) {
@@ -104,37 +125,24 @@ impl Base {
     /// # Errors
     /// If someone else is writing.
     pub fn writer(&self) -> Result<Writer> {
-        let lock = Lock::acquire(&self.dir)?;
-        Writer::new(schema::open(&self.path)?, lock)
+        Ok(Writer::new(self.store.writer()?))
     }
 
     /// Calls `f` within one short change of what is not indexed: sources and their states.
-    fn change<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let connection = schema::open(&self.path)?;
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
-        let done = f(&transaction)?;
-        transaction.commit()?;
+    fn change<T>(&self, f: impl FnOnce(&dyn Connection) -> Result<T>) -> Result<T> {
+        let connection = self.store.connect()?;
+        connection.begin_write()?;
+        let done = f(&*connection)?;
+        connection.commit()?;
         Ok(done)
     }
 
-    /// Copies the base, as it is at one moment, to the file `to`, while others read and write.
+    /// Copies the base, as it is at one moment, to the SQLite file `to`, while others read and write.
     ///
     /// # Errors
     /// If `to` exists or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<()> {
-        if to.exists() {
-            return Err(KnowledgeError::Asked(format!(
-                "{} exists; choose another file for the backup",
-                to.display()
-            )));
-        }
-        let part = to.with_added_extension("part");
-        let _ = std::fs::remove_file(&part);
-        let source = schema::open(&self.path)?;
-        // One statement, one moment; the copy has no holes.
-        source.execute("VACUUM INTO ?1", [part.to_string_lossy()])?;
-        std::fs::rename(&part, to).map_err(KnowledgeError::io("rename to", to))
+        self.store.backup(to)
     }
 
     /// Puts the backup `from` in the place of what is here, while others read.
@@ -142,24 +150,6 @@ impl Base {
     /// # Errors
     /// If `from` is no base or damaged, or someone is writing; what was here stays then.
     pub fn restore(&self, from: &Path) -> Result<()> {
-        if !from.is_file() {
-            return Err(KnowledgeError::Asked(format!(
-                "{}: expected a backup of a knowledge base",
-                from.display()
-            )));
-        }
-        let _lock = Lock::acquire(&self.dir)?;
-        let source = schema::open(from)?;
-        let fine: String = source.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if fine != "ok" {
-            let reason = format!("it is damaged: {fine}");
-            return Err(KnowledgeError::NotABase { path: from.to_path_buf(), reason });
-        }
-        let mut target = schema::open(&self.path)?;
-        let backup = rusqlite::backup::Backup::new(&source, &mut target)?;
-        // All pages in one step: it is all there, or nothing is.
-        backup.run_to_completion(i32::MAX, std::time::Duration::from_millis(50), None)?;
-        drop(backup);
-        schema::set_meta(&target, "epoch", Some(schema::epoch()))
+        self.store.restore(from)
     }
 }

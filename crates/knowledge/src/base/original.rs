@@ -3,8 +3,8 @@
 use super::{Base, info_of};
 use crate::access::Reader;
 use crate::source::Folder;
+use crate::store::values;
 use crate::{KnowledgeError, Result};
-use rusqlite::OptionalExtension;
 use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -28,7 +28,7 @@ impl Base {
     /// The file that a document came from; `None` if there is no such document, or the reader may not see it.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn original(&self, reader: &Reader, id: u32) -> Result<Option<Original>> {
         let known = self.read(|connection, snapshot| {
             if snapshot.document(id, reader).is_none() {
@@ -38,10 +38,10 @@ impl Base {
             let select =
                 "SELECT i.hash, s.kind, s.definition FROM documents d JOIN sources s ON s.id = d.source
                           JOIN items i ON i.source = d.source AND i.key = d.item WHERE d.id = ?1";
-            let row = connection.query_row(select, [id], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-            });
-            Ok(row.optional()?.map(|row| (info, row)))
+            let row = connection.one(select, values![id], |row| {
+                Ok((row.get::<i64>(0)? as u64, row.get::<String>(1)?, row.get::<String>(2)?))
+            })?;
+            Ok(row.map(|row| (info, row)))
         })?;
         let Some((info, (hash, kind, definition))) = known else { return Ok(None) };
         if kind != "folder" {

@@ -1,11 +1,11 @@
 //! Documents as points: the mean of their vectors, or counts of their words where there are none.
 
-use super::{Base, DocumentInfo, info_of};
+use super::{Base, DocumentInfo, infos_of};
 use crate::Result;
 use crate::access::Reader;
+use crate::store::{Connection, values};
 use crate::words::words;
 use rayon::prelude::*;
-use rusqlite::Connection;
 use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -38,7 +38,7 @@ impl Base {
     /// What changes with every change of the base.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn moment(&self) -> Result<(i64, i64)> {
         self.read(|_, snapshot| Ok(snapshot.moment().map_or((-1, -1), |moment| moment.numbers())))
     }
@@ -46,18 +46,17 @@ impl Base {
     /// The documents that the reader may see as points, at most `most` of them.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn document_vectors(&self, reader: &Reader, most: usize) -> Result<Points> {
         self.read(|connection, snapshot| {
             let ids: Vec<u32> = snapshot.visible(reader).collect();
             let of = ids.len();
             let step = of.div_ceil(most.max(1)).max(1);
-            let mut points = Vec::new();
-            for id in ids.into_iter().step_by(step) {
-                if let Some(info) = info_of(connection, id)? {
-                    points.push(Point { info, vector: Vec::new() });
-                }
-            }
+            let ids: Vec<u32> = ids.into_iter().step_by(step).collect();
+            let mut infos = infos_of(connection, &ids)?;
+            infos.sort_by_key(|info| info.id);
+            let mut points: Vec<Point> =
+                infos.into_iter().map(|info| Point { info, vector: Vec::new() }).collect();
             let vectors = &snapshot.vectors;
             let embedded = vectors.embedder.is_some() && vectors.slots() > 0;
             if embedded {
@@ -87,17 +86,15 @@ impl Base {
     }
 }
 
-fn beginning(connection: &Connection, title: &str, (first, chunks): (u32, u32)) -> Result<String> {
+fn beginning(connection: &dyn Connection, title: &str, (first, chunks): (u32, u32)) -> Result<String> {
     let mut text = format!("{title}\n");
-    let mut read = connection
-        .prepare_cached("SELECT text FROM chunks WHERE slot >= ?1 AND slot < ?2 ORDER BY slot LIMIT 8")?;
-    let mut rows = read.query((first, first + chunks))?;
-    while let Some(row) = rows.next()? {
-        text += &row.get::<_, String>(0)?;
-        if text.len() > 4 * BEGINNING {
-            break;
+    let read = "SELECT text FROM chunks WHERE slot >= ?1 AND slot < ?2 ORDER BY slot LIMIT 8";
+    connection.query(read, values![first, first + chunks], &mut |row| {
+        if text.len() <= 4 * BEGINNING {
+            text += row.get(0)?;
         }
-    }
+        Ok(())
+    })?;
     if let Some((end, _)) = text.char_indices().nth(BEGINNING) {
         text.truncate(end);
     }

@@ -1,10 +1,11 @@
 //! What searches need of all chunks, in memory: 6 bytes a chunk, and its vector.
 
-use super::schema;
+use super::meta::meta;
 use crate::access::Reader;
+use crate::index::lengths_and_owners;
+use crate::store::{Connection, values};
 use crate::vectors::Vectors;
 use crate::{KnowledgeError, Result};
-use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Masks kept: readers and filters that come again.
@@ -18,8 +19,8 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub fn of(connection: &Connection) -> Result<Self> {
-        let number = |key| Ok::<_, KnowledgeError>(schema::meta(connection, key)?.unwrap_or(0));
+    pub fn of(connection: &dyn Connection) -> Result<Self> {
+        let number = |key| Ok::<_, KnowledgeError>(meta(connection, key)?.unwrap_or(0));
         Ok(Self { epoch: number("epoch")?, generation: number("generation")? })
     }
 
@@ -88,7 +89,7 @@ impl Snapshot {
     }
 
     /// The numbers of a later moment; only what has changed is read.
-    pub fn renewed(&self, connection: &Connection, moment: Moment) -> Result<Self> {
+    pub fn renewed(&self, connection: &dyn Connection, moment: Moment) -> Result<Self> {
         let same =
             self.moment.is_some_and(|held| held.epoch == moment.epoch && held.generation < moment.generation);
         let since = if same { self.moment.map_or(-1, |held| held.generation) } else { -1 };
@@ -112,49 +113,44 @@ impl Snapshot {
         Ok(new)
     }
 
-    fn read_access(&mut self, connection: &Connection) -> Result<()> {
-        let mut read = connection.prepare_cached("SELECT id, groups FROM access")?;
-        let mut rows = read.query([])?;
-        while let Some(row) = rows.next()? {
-            let (id, groups): (usize, String) = (row.get(0)?, row.get(1)?);
-            let groups: Vec<String> = serde_json::from_str(&groups)
+    fn read_access(&mut self, connection: &dyn Connection) -> Result<()> {
+        connection.query("SELECT id, groups FROM access", &[], &mut |row| {
+            let id: usize = row.get(0)?;
+            let groups: Vec<String> = serde_json::from_str(row.get(1)?)
                 .map_err(|_| KnowledgeError::Damaged(format!("the groups of access {id}")))?;
             if id >= self.access.len() {
                 self.access.resize(id + 1, Arc::from(Vec::new()));
             }
             self.access[id] = groups.into();
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn read_documents(&mut self, connection: &Connection, since: i64) -> Result<()> {
-        let mut gone = connection.prepare_cached("SELECT document FROM gone WHERE generation > ?1")?;
-        let mut rows = gone.query([since])?;
-        while let Some(row) = rows.next()? {
-            if let Some(doc) = self.documents.get_mut(row.get::<_, usize>(0)?) {
+    fn read_documents(&mut self, connection: &dyn Connection, since: i64) -> Result<()> {
+        let gone = "SELECT document FROM gone WHERE generation > ?1";
+        connection.query(gone, values![since], &mut |row| {
+            if let Some(doc) = self.documents.get_mut(row.get::<usize>(0)?) {
                 *doc = Doc::default();
             }
-        }
-        let mut read = connection
-            .prepare_cached("SELECT id, access, first, chunks FROM documents WHERE generation > ?1")?;
-        let mut rows = read.query([since])?;
-        while let Some(row) = rows.next()? {
+            Ok(())
+        })?;
+        let read = "SELECT id, access, first, chunks FROM documents WHERE generation > ?1";
+        connection.query(read, values![since], &mut |row| {
             let id: usize = row.get(0)?;
             if id >= self.documents.len() {
                 self.documents.resize((id + 1).max(self.documents.len() * 5 / 4), Doc::default());
             }
             self.documents[id] = Doc { access: row.get(1)?, first: row.get(2)?, chunks: row.get(3)? };
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn read_segments(&mut self, connection: &Connection, held: &[Arc<Segment>]) -> Result<()> {
-        let mut ids = connection.prepare_cached("SELECT id, first, last FROM segments ORDER BY first")?;
-        let mut whole = connection.prepare_cached("SELECT lengths, owners FROM segments WHERE id = ?1")?;
-        let mut rows = ids.query([])?;
+    fn read_segments(&mut self, connection: &dyn Connection, held: &[Arc<Segment>]) -> Result<()> {
+        let places = connection.all("SELECT id, first, last FROM segments ORDER BY id", &[], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<u32>(1)?, row.get::<u32>(2)?))
+        })?;
         let mut next = 0;
-        while let Some(row) = rows.next()? {
-            let (id, first, last): (i64, u32, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        for (id, first, last) in places {
             let damaged = || KnowledgeError::Damaged(format!("segment {id} is not as long as it says"));
             if first < next || last < first {
                 return Err(damaged());
@@ -164,15 +160,8 @@ impl Snapshot {
                 self.segments.push(segment.clone());
                 continue;
             }
-            let (lengths, owners) =
-                whole.query_row([id], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
             let slots = last - first + 1;
-            if lengths.len() != 2 * slots as usize || owners.len() != 4 * slots as usize {
-                return Err(damaged());
-            }
-            let lengths = lengths.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
-            let owners =
-                owners.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let (lengths, owners) = lengths_and_owners(connection, id, slots)?;
             self.segments.push(Arc::new(Segment { id, first, slots, lengths, owners }));
         }
         Ok(())

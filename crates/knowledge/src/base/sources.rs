@@ -1,8 +1,8 @@
 //! Where items come from.
 
 use super::Base;
+use crate::store::{Connection, Row, values};
 use crate::{KnowledgeError, Result};
-use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
 /// A folder, a database, a feed: whatever gives items.
@@ -47,34 +47,30 @@ const SELECT: &str = "SELECT id, name, kind, definition, state,
     (SELECT count(*) FROM documents WHERE source = sources.id),
     (SELECT count(*) FROM items WHERE source = sources.id AND reasons != '[]') FROM sources";
 
-fn source(row: &Row) -> rusqlite::Result<Source> {
-    let parsed = |text: String| serde_json::from_str(&text).unwrap_or_default();
+fn source(row: &Row) -> Result<Source> {
     Ok(Source {
         id: row.get(0)?,
         name: row.get(1)?,
         kind: row.get(2)?,
-        definition: parsed(row.get(3)?),
-        state: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
+        definition: serde_json::from_str(row.get(3)?).unwrap_or_default(),
+        state: serde_json::from_str(row.get(4)?).unwrap_or_default(),
         items: row.get(5)?,
         documents: row.get(6)?,
         failures: row.get(7)?,
     })
 }
 
-fn by_name(connection: &Connection, name: &str) -> Result<Option<Source>> {
-    Ok(connection.prepare(&format!("{SELECT} WHERE name = ?1"))?.query_row([name], source).optional()?)
+fn by_name(connection: &dyn Connection, name: &str) -> Result<Option<Source>> {
+    connection.one(&format!("{SELECT} WHERE name = ?1"), values![name], source)
 }
 
 impl Base {
     /// All sources, by name.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn sources(&self) -> Result<Vec<Source>> {
-        self.read(|connection, _| {
-            let mut read = connection.prepare(&format!("{SELECT} ORDER BY name"))?;
-            Ok(read.query_map([], source)?.collect::<rusqlite::Result<_>>()?)
-        })
+        self.read(|connection, _| connection.all(&format!("{SELECT} ORDER BY name"), &[], source))
     }
 
     /// The source of that name.
@@ -107,13 +103,11 @@ impl Base {
                         old.kind
                     )));
                 }
-                connection.execute(
-                    "UPDATE sources SET definition = ?2 WHERE id = ?1",
-                    (old.id, definition.to_string()),
-                )?;
+                let set = "UPDATE sources SET definition = ?2 WHERE id = ?1";
+                connection.execute(set, values![old.id, &definition.to_string()])?;
             } else {
                 let put = "INSERT INTO sources (name, kind, definition, state) VALUES (?1, ?2, ?3, '{}')";
-                connection.execute(put, (name, kind, definition.to_string()))?;
+                connection.execute(put, values![name, kind, &definition.to_string()])?;
             }
             by_name(connection, name)?.ok_or_else(|| KnowledgeError::Damaged(format!("the source {name:?}")))
         })
@@ -122,13 +116,14 @@ impl Base {
     /// What each item of a source was when it was last read: key, stamp, hash.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn items(&self, source: i64) -> Result<std::collections::HashMap<String, (String, u64)>> {
         self.read(|connection, _| {
-            let mut read = connection.prepare("SELECT key, stamp, hash FROM items WHERE source = ?1")?;
-            let rows = read
-                .query_map([source], |row| Ok((row.get(0)?, (row.get(1)?, row.get::<_, i64>(2)? as u64))))?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
+            let read = "SELECT key, stamp, hash FROM items WHERE source = ?1";
+            let items = connection.all(read, values![source], |row| {
+                Ok((row.get(0)?, (row.get(1)?, row.get::<i64>(2)? as u64)))
+            })?;
+            Ok(items.into_iter().collect())
         })
     }
 }

@@ -1,9 +1,12 @@
 //! A segment in the making.
 
 use super::list::Growing;
-use crate::Result;
-use rusqlite::Connection;
+use crate::store::{Connection, Value, values};
+use crate::{KnowledgeError, Result};
 use rustc_hash::FxHashMap;
+
+/// Words that are written together.
+pub(super) const TOGETHER: usize = 512;
 
 /// The words of the chunks since the last commit.
 pub(crate) struct Builder {
@@ -60,7 +63,7 @@ impl Builder {
     }
 
     /// Writes the segment, if it has chunks, and begins the next one.
-    pub fn flush(&mut self, connection: &Connection) -> Result<()> {
+    pub fn flush(&mut self, connection: &dyn Connection) -> Result<()> {
         let next = self.next_slot();
         let done = std::mem::replace(self, Self::new(next));
         if done.lengths.is_empty() {
@@ -72,29 +75,54 @@ impl Builder {
             .map(|(word, &id)| (&**word, done.lists[id as usize].bytes.as_slice()))
             .collect();
         words.sort_unstable();
-        write(connection, done.first, &done.lengths, &done.owners, words.into_iter().map(Ok))
+        let segment = put_segment(connection, done.first, &done.lengths, &done.owners)?;
+        words.chunks(TOGETHER).try_for_each(|some| put_lists(connection, segment, some))
     }
 }
 
-/// Writes a segment with its words in ascending order.
-pub(super) fn write<'w, W: AsRef<str>, L: AsRef<[u8]>>(
-    connection: &Connection,
+/// Writes a segment without its lists; returns its number.
+pub(super) fn put_segment(
+    connection: &dyn Connection,
     first: u32,
     lengths: &[u16],
     owners: &[u32],
-    words: impl Iterator<Item = Result<(W, L)>> + 'w,
-) -> Result<()> {
+) -> Result<i64> {
     let lengths: Vec<u8> = lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
     let bytes: Vec<u8> = owners.iter().flat_map(|n| n.to_le_bytes()).collect();
     let last = first + owners.len() as u32 - 1;
-    connection
-        .prepare_cached("INSERT INTO segments (first, last, lengths, owners) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((first, last, lengths, bytes))?;
-    let segment = connection.last_insert_rowid();
-    let mut insert = connection.prepare_cached("INSERT INTO postings VALUES (?1, ?2, ?3)")?;
-    for word in words {
-        let (word, list) = word?;
-        insert.execute((segment, word.as_ref(), list.as_ref()))?;
+    let put = "INSERT INTO segments (first, last, lengths, owners) VALUES (?1, ?2, ?3, ?4) RETURNING id";
+    let id = connection.number(put, values![first, last, &lengths, &bytes])?;
+    id.ok_or_else(|| KnowledgeError::Damaged("the numbers of segments".into()))
+}
+
+/// Writes words of a segment with their lists; ascending over all calls.
+pub(super) fn put_lists<W: AsRef<str>, L: AsRef<[u8]>>(
+    connection: &dyn Connection,
+    segment: i64,
+    words: &[(W, L)],
+) -> Result<()> {
+    let rows: Vec<Value> = words
+        .iter()
+        .flat_map(|(word, list)| [segment.into(), word.as_ref().into(), list.as_ref().into()])
+        .collect();
+    connection.insert("postings (segment, word, list)", 3, &rows)
+}
+
+/// The lengths and owners of a segment's slots.
+pub(crate) fn lengths_and_owners(
+    connection: &dyn Connection,
+    id: i64,
+    slots: u32,
+) -> Result<(Vec<u16>, Vec<u32>)> {
+    let read = "SELECT lengths, owners FROM segments WHERE id = ?1";
+    let found = connection.one(read, values![id], |row| {
+        let (lengths, owners): (&[u8], &[u8]) = (row.get(0)?, row.get(1)?);
+        let lengths = lengths.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect::<Vec<_>>();
+        let owners = owners.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok((lengths, owners.collect::<Vec<_>>()))
+    })?;
+    match found {
+        Some(found) if found.0.len() == slots as usize && found.1.len() == slots as usize => Ok(found),
+        _ => Err(KnowledgeError::Damaged(format!("segment {id} is not as long as it says"))),
     }
-    Ok(())
 }

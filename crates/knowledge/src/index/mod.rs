@@ -7,6 +7,6 @@ mod build;
 mod list;
 mod merge;
 
-pub(crate) use build::Builder;
+pub(crate) use build::{Builder, lengths_and_owners};
 pub(crate) use list::each;
 pub(crate) use merge::merge;

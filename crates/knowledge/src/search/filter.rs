@@ -1,7 +1,7 @@
 //! Which documents are searched.
 
 use crate::Result;
-use rusqlite::Connection;
+use crate::store::{Connection, values};
 use serde::{Deserialize, Serialize};
 
 /// What a document must be; what is empty asks for nothing.
@@ -31,34 +31,38 @@ impl Filter {
     }
 
     /// The documents that it lets through, whoever may read them; `None`: all.
-    pub(crate) fn documents(&self, connection: &Connection) -> Result<Option<Vec<u32>>> {
+    pub(crate) fn documents(&self, connection: &dyn Connection) -> Result<Option<Vec<u32>>> {
         if self.is_empty() {
             return Ok(None);
         }
-        let mut read = connection.prepare_cached(
-            "SELECT d.id FROM documents d JOIN sources s ON s.id = d.source
-             WHERE (?1 IS NULL OR s.name = ?1) AND (?7 IS NULL OR s.name != ?7)
-               AND (?2 IS NULL OR substr(d.item, 1, length(?2)) = ?2)
-               AND (?3 = '[]' OR d.format IN (SELECT value FROM json_each(?3)))
-               AND (?4 IS NULL OR d.date >= ?4) AND (?5 IS NULL OR d.date <= ?5)
-               AND NOT EXISTS (SELECT 1 FROM json_each(?6) wanted
-                               WHERE wanted.value NOT IN (SELECT value FROM json_each(d.tags)))
-             ORDER BY d.source, d.item, d.inside",
-        )?;
-        let list = |list: &[String]| serde_json::to_string(list).unwrap_or_default();
+        let read = "SELECT d.id, d.format, d.tags FROM documents d JOIN sources s ON s.id = d.source
+                    WHERE (?1 IS NULL OR s.name = ?1) AND (?2 IS NULL OR s.name != ?2)
+                      AND (?3 IS NULL OR substr(d.item, 1, length(?3)) = ?3)
+                      AND (?4 IS NULL OR d.date >= ?4) AND (?5 IS NULL OR d.date <= ?5)
+                    ORDER BY d.source, d.item, d.inside";
         let folder = self.folder.as_ref().map(|folder| folder.trim_start_matches("./"));
-        let ids = read.query_map(
-            (
-                &self.source,
-                folder,
-                list(&self.formats),
-                &self.after,
-                &self.before,
-                list(&self.tags),
-                &self.except,
-            ),
-            |row| row.get(0),
-        )?;
-        Ok(Some(ids.collect::<rusqlite::Result<_>>()?))
+        let values = values![
+            self.source.as_ref(),
+            self.except.as_ref(),
+            folder,
+            self.after.as_ref(),
+            self.before.as_ref(),
+        ];
+        let mut ids = Vec::new();
+        connection.query(read, values, &mut |row| {
+            let format: &str = row.get(1)?;
+            if !self.formats.is_empty() && !self.formats.iter().any(|wanted| wanted == format) {
+                return Ok(());
+            }
+            if !self.tags.is_empty() {
+                let tags: Vec<String> = serde_json::from_str(row.get(2)?).unwrap_or_default();
+                if !self.tags.iter().all(|tag| tags.contains(tag)) {
+                    return Ok(());
+                }
+            }
+            ids.push(row.get(0)?);
+            Ok(())
+        })?;
+        Ok(Some(ids))
     }
 }

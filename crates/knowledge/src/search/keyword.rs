@@ -6,10 +6,10 @@
 use crate::base::{Mask, Snapshot};
 use crate::index::each;
 use crate::search::better;
+use crate::store::{Connection, values};
 use crate::words::words;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
-use rusqlite::{Connection, OptionalExtension};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -58,7 +58,7 @@ impl Bm25 {
 
 impl Keywords {
     /// Reads the lists of the words of `query`.
-    pub fn read(connection: &Connection, snapshot: &Snapshot, mask: &Mask, query: &str) -> Result<Self> {
+    pub fn read(connection: &dyn Connection, snapshot: &Snapshot, mask: &Mask, query: &str) -> Result<Self> {
         let mut asked: Vec<(String, u32)> = Vec::new();
         words(query, |word, _| match asked.iter_mut().find(|(text, _)| text == word) {
             Some((_, times)) => *times += 1,
@@ -67,24 +67,24 @@ impl Keywords {
         let mut all = Vec::new();
         for (text, times) in asked {
             let mut list = Vec::new();
-            for segment in &snapshot.segments {
-                let mut read = connection
-                    .prepare_cached("SELECT list FROM postings WHERE segment = ?1 AND word = ?2")?;
-                let whole = read
-                    .query_row((segment.id, &text), |row| {
-                        let bytes = row.get_ref(0)?.as_blob()?;
-                        Ok(each(bytes, segment.slots, |slot, count| {
-                            let slot = segment.first + slot;
-                            if mask.has(slot) {
-                                list.push((slot, count));
-                            }
-                        }))
+            // Segments lie in the order of their numbers: slots come in theirs.
+            let read =
+                "SELECT s.id, p.list FROM segments s JOIN postings p ON p.segment = s.id AND p.word = ?1
+                        ORDER BY s.id";
+            connection.query(read, values![&text], &mut |row| {
+                let id: i64 = row.get(0)?;
+                let segment = snapshot.segments.iter().find(|segment| segment.id == id);
+                let bytes: &[u8] = row.get(1)?;
+                let whole = segment.is_some_and(|segment| {
+                    each(bytes, segment.slots, |slot, count| {
+                        let slot = segment.first + slot;
+                        if mask.has(slot) {
+                            list.push((slot, count));
+                        }
                     })
-                    .optional()?;
-                if whole == Some(false) {
-                    return Err(KnowledgeError::Damaged(format!("the list of {text:?}")));
-                }
-            }
+                });
+                if whole { Ok(()) } else { Err(KnowledgeError::Damaged(format!("the list of {text:?}"))) }
+            })?;
             let idf = Bm25::idf(f64::from(mask.chunks), list.len() as f64);
             all.push(Word { text, weight: idf * times as f32, list });
         }

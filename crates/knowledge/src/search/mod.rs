@@ -9,14 +9,13 @@ pub use filter::Filter;
 
 use crate::Result;
 use crate::access::Reader;
-use crate::base::{Base, DocumentInfo, Mask, Snapshot, info_of};
+use crate::base::{Base, DocumentInfo, Mask, Snapshot, infos_of, list};
+use crate::store::Connection;
 pub(crate) use keyword::Bm25;
 use keyword::Keywords;
-use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::cmp::Ordering;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What is looked for.
@@ -133,7 +132,7 @@ impl Base {
     /// Looks for passages.
     ///
     /// # Errors
-    /// If SQLite fails or the base is damaged.
+    /// If the store fails or the base is damaged.
     pub fn search(&self, query: &Query) -> Result<Found> {
         self.read(|connection, snapshot| search(connection, snapshot, query))
     }
@@ -141,7 +140,7 @@ impl Base {
     /// The name of the model whose vectors are searched, and how many chunks it has seen.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn embedder(&self) -> Result<Option<(String, usize)>> {
         self.read(|_, snapshot| {
             let vectors = &snapshot.vectors;
@@ -152,7 +151,7 @@ impl Base {
     /// Chunks that there are, for the reader.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn chunks(&self, reader: &Reader) -> Result<u32> {
         self.chunks_of(reader, &Filter::default())
     }
@@ -160,7 +159,7 @@ impl Base {
     /// Chunks that there are for the reader in what `filter` lets through.
     ///
     /// # Errors
-    /// If SQLite fails.
+    /// If the store fails.
     pub fn chunks_of(&self, reader: &Reader, filter: &Filter) -> Result<u32> {
         self.read(|connection, snapshot| Ok(mask(connection, snapshot, reader, filter)?.chunks))
     }
@@ -172,12 +171,17 @@ pub(crate) fn better(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
 }
 
 /// What the reader may see of what `filter` lets through.
-fn mask(connection: &Connection, snapshot: &Snapshot, reader: &Reader, filter: &Filter) -> Result<Arc<Mask>> {
+fn mask(
+    connection: &dyn Connection,
+    snapshot: &Snapshot,
+    reader: &Reader,
+    filter: &Filter,
+) -> Result<Arc<Mask>> {
     let key = (!filter.is_empty()).then(|| serde_json::to_string(filter).unwrap_or_default());
     snapshot.mask(reader, key.as_deref(), || filter.documents(connection))
 }
 
-fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result<Found> {
+fn search(connection: &dyn Connection, snapshot: &Snapshot, query: &Query) -> Result<Found> {
     let mask = mask(connection, snapshot, &query.reader, &query.filter)?;
     // Deep enough that what is joined or dropped leaves enough.
     let depth = (query.limit * 4).clamp(100, 1000);
@@ -189,7 +193,7 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
     // Without words to go by, vectors decide alone.
     let weight = if query.text.trim().is_empty() { 1.0 } else { weight };
     let mut by_vector = None;
-    // This thread reads the lists meanwhile: SQLite's connection cannot change threads.
+    // This thread reads the lists meanwhile: a connection cannot change threads.
     let keywords = rayon::in_place_scope(|scope| {
         if let Some((_, vector)) = vector {
             scope.spawn(|_| by_vector = Some(snapshot.vectors.nearest(vector, &mask, depth)));
@@ -202,15 +206,11 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
     let mut hits = fuse::fuse(&by_words, by_vector.as_deref().map(|hits| (hits, weight)));
     let enough = if query.join { query.limit * 2 + 5 } else { query.limit };
     hits.truncate(enough);
-    let mut passages = Vec::new();
-    let mut documents: FxHashMap<u32, DocumentInfo> = FxHashMap::default();
-    for mut hit in hits {
+    for hit in &mut hits {
         hit.why.shares = keywords.explain(snapshot, hit.slot);
         hit.why.words = hit.why.shares.iter().map(|(_, share)| share).sum();
-        if let Some(passage) = read_passage(connection, snapshot, hit, &mut documents)? {
-            passages.push(passage);
-        }
     }
+    let mut passages = passages(connection, snapshot, hits)?;
     if query.join {
         passages = join::join(passages, query.limit);
     }
@@ -219,35 +219,41 @@ fn search(connection: &Connection, snapshot: &Snapshot, query: &Query) -> Result
     Ok(Found { mode, passages, searched: mask.chunks })
 }
 
-fn read_passage(
-    connection: &Connection,
-    snapshot: &Snapshot,
-    hit: Hit,
-    documents: &mut FxHashMap<u32, DocumentInfo>,
-) -> Result<Option<Passage>> {
-    let owner = snapshot.owners.get(hit.slot as usize).copied().unwrap_or(0);
-    let document = match documents.entry(owner) {
-        Entry::Occupied(held) => held.get().clone(),
-        Entry::Vacant(place) => {
-            let Some(info) = info_of(connection, owner)? else { return Ok(None) };
-            place.insert(info).clone()
-        }
+/// The passages of what was found, in that order.
+fn passages(connection: &dyn Connection, snapshot: &Snapshot, hits: Vec<Hit>) -> Result<Vec<Passage>> {
+    if hits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let slots: Vec<u32> = hits.iter().map(|hit| hit.slot).collect();
+    let read =
+        format!("SELECT slot, start, page, context, text FROM chunks WHERE slot IN ({})", list(&slots));
+    let mut chunks: FxHashMap<u32, (u64, Option<u64>, String, String)> = FxHashMap::default();
+    connection.query(&read, &[], &mut |row| {
+        chunks.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+        Ok(())
+    })?;
+    let owner = |slot: u32| snapshot.owners.get(slot as usize).copied().unwrap_or(0);
+    let mut owners: Vec<u32> = slots.iter().map(|&slot| owner(slot)).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let documents: FxHashMap<u32, DocumentInfo> =
+        infos_of(connection, &owners)?.into_iter().map(|info| (info.id, info)).collect();
+    let passage = |hit: Hit| {
+        let document = documents.get(&owner(hit.slot))?.clone();
+        let (start, page, context, text) = chunks.remove(&hit.slot)?;
+        Some(Passage {
+            document,
+            slot: hit.slot,
+            chunks: 1,
+            start,
+            end: start + text.chars().count() as u64,
+            page,
+            context,
+            text,
+            score: hit.score,
+            why: hit.why,
+            also: Vec::new(),
+        })
     };
-    let mut read =
-        connection.prepare_cached("SELECT start, page, context, text FROM chunks WHERE slot = ?1")?;
-    let (start, page, context, text): (u64, Option<u64>, String, String) =
-        read.query_row([hit.slot], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    Ok(Some(Passage {
-        document,
-        slot: hit.slot,
-        chunks: 1,
-        start,
-        end: start + text.chars().count() as u64,
-        page,
-        context,
-        text,
-        score: hit.score,
-        why: hit.why,
-        also: Vec::new(),
-    }))
+    Ok(hits.into_iter().filter_map(passage).collect())
 }

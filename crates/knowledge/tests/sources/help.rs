@@ -15,7 +15,7 @@ pub fn size() -> Size<'static> {
 impl Place {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let base = Base::open(&dir.path().join("base")).unwrap();
+        let base = crate::store::open(&dir.path().join("base"));
         Self { dir, base }
     }
 

@@ -2,6 +2,8 @@
 
 mod git;
 mod help;
+#[path = "../store/mod.rs"]
+mod store;
 mod live;
 mod rows;
 mod site;

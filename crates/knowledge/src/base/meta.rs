@@ -1,0 +1,53 @@
+//! Numbers and settings of the base as a whole.
+
+use crate::Result;
+use crate::store::{Connection, values};
+
+/// A number of `meta`.
+pub(super) fn meta(connection: &dyn Connection, key: &str) -> Result<Option<i64>> {
+    connection.number("SELECT CAST(value AS BIGINT) FROM meta WHERE key = ?1", values![key])
+}
+
+pub(crate) fn set_meta(connection: &dyn Connection, key: &str, value: Option<i64>) -> Result<()> {
+    let put = "INSERT INTO meta (key, value) VALUES (?1, CAST(?2 AS BIGINT))
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    connection.execute(put, values![key, value])?;
+    Ok(())
+}
+
+/// The embedder whose vectors are searched.
+pub(crate) fn chosen_embedder(connection: &dyn Connection) -> Result<Option<i64>> {
+    meta(connection, "embedder")
+}
+
+/// Has the vectors of this embedder searched from now on.
+pub(crate) fn choose_embedder(connection: &dyn Connection, id: i64) -> Result<()> {
+    set_meta(connection, "embedder", Some(id))
+}
+
+impl super::Base {
+    /// A setting that was kept with the base.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn setting(&self, name: &str) -> Result<Option<String>> {
+        self.read(|connection, _| {
+            let read = "SELECT CAST(value AS TEXT) FROM meta WHERE key = ?1";
+            let key = format!("setting {name}");
+            Ok(connection.one(read, values![&key], |row| row.get::<Option<String>>(0))?.flatten())
+        })
+    }
+
+    /// Keeps a setting with the base.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn set_setting(&self, name: &str, value: &str) -> Result<()> {
+        self.change(|connection| {
+            let put = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            connection.execute(put, values![&format!("setting {name}"), value])?;
+            Ok(())
+        })
+    }
+}
