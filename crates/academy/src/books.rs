@@ -1,8 +1,7 @@
 //! The project's own course and handbook: what a new knowledge base holds, so that the program can be asked about itself.
 
 use anyhow::Result;
-use shuyuan_knowledge::{Base, Folder, KnowledgeError, Size, estimate};
-use shuyuan_store::StoreError;
+use shuyuan_knowledge::{Base, Folder, Size, estimate};
 use std::path::Path;
 
 /// The folder within the base's, and the source's name.
@@ -43,16 +42,28 @@ const SHELVED: &str = "course";
 
 /// Puts the books into a base that never had them. They are files in a folder, and a source like any other: it can be
 /// removed, and stays so.
-pub(crate) fn shelve(base: &Base, dir: &Path) -> Result<()> {
+pub(crate) fn shelve(base: &Base) -> Result<()> {
+    let folder = base.dir().join(NAME);
     if base.setting(SHELVED)?.is_some() {
+        // Another server on its store did; here the files may still be missing.
+        if !folder.exists() && base.sources()?.iter().any(|source| source.name == NAME) {
+            write(&folder)?;
+        }
         return Ok(());
     }
     let mut writer = match base.writer() {
         // Another program is at it.
-        Err(KnowledgeError::Store(StoreError::Locked { .. })) => return Ok(()),
+        Err(error) if error.is_locked() => return Ok(()),
         writer => writer?,
     };
-    let folder = dir.join(NAME);
+    write(&folder)?;
+    let source = base.add_folder(&Folder { path: folder, tags: vec![NAME.into()], ..Folder::default() })?;
+    base.sync(&mut writer, &source.name, Size { most: 512, count: &estimate }, &mut |_| true)?;
+    writer.finish()?;
+    Ok(base.set_setting(SHELVED, "1")?)
+}
+
+fn write(folder: &Path) -> Result<()> {
     for (path, text) in BOOKS {
         let file = folder.join(path.trim_start_matches("docs/"));
         if let Some(parent) = file.parent() {
@@ -60,10 +71,7 @@ pub(crate) fn shelve(base: &Base, dir: &Path) -> Result<()> {
         }
         std::fs::write(file, text)?;
     }
-    let source = base.add_folder(&Folder { path: folder, tags: vec![NAME.into()], ..Folder::default() })?;
-    base.sync(&mut writer, &source.name, Size { most: 512, count: &estimate }, &mut |_| true)?;
-    writer.finish()?;
-    Ok(base.set_setting(SHELVED, "1")?)
+    Ok(())
 }
 
 #[cfg(test)]

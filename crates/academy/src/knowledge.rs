@@ -19,12 +19,22 @@ const MODEL: &str = "embedding model";
 /// The folder of uploaded files, which is a source like any other.
 const UPLOADS: &str = "uploads";
 
+/// Where a knowledge base is kept; where nothing is said, in its home.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    /// `postgres://user@host/database?schema=NAME`: in PostgreSQL, for several servers.
+    pub database: Option<String>,
+    /// `s3://bucket/prefix?endpoint=URL`: files as they came, in a bucket.
+    pub originals: Option<String>,
+}
+
 /// The knowledge base of a home folder.
 pub struct Knowledge {
     /// Documents and index.
     pub base: Base,
     home: Home,
-    embedder: Mutex<Option<Arc<PassageEmbedder>>>,
+    /// Under the name by which it was chosen: another server on the same store may choose another.
+    embedder: Mutex<Option<(String, Arc<PassageEmbedder>)>>,
     pub(crate) points: PointsKept,
 }
 
@@ -39,8 +49,14 @@ impl Academy {
             return Ok(knowledge.clone());
         }
         let dir = self.home.knowledge();
-        let base = Base::open(&dir)?;
-        crate::books::shelve(&base, &dir)?;
+        let mut base = match &self.store.database {
+            Some(address) => Base::open_at(&dir, address)?,
+            None => Base::open(&dir)?,
+        };
+        if let Some(address) = &self.store.originals {
+            base = base.keep_originals(address)?;
+        }
+        crate::books::shelve(&base)?;
         let knowledge = Arc::new(Knowledge {
             base,
             home: self.home.clone(),
@@ -49,6 +65,13 @@ impl Academy {
         });
         *held = Some(knowledge.clone());
         Ok(knowledge)
+    }
+}
+
+impl Academy {
+    /// Whether there is a knowledge base already.
+    pub fn has_knowledge(&self) -> bool {
+        self.store.database.is_some() || Base::is_at(&self.home.knowledge())
     }
 }
 
@@ -78,22 +101,17 @@ impl Knowledge {
             String::new()
         } else {
             let path = self.path_of(name)?;
-            self.hold(Some(Arc::new(PassageEmbedder::load(&path)?)));
+            let loaded = Arc::new(PassageEmbedder::load(&path)?);
             // A name in the home folder stays one, so that the home can be moved.
-            if path.starts_with(self.home.root()) {
-                name.into()
+            let name = if path.starts_with(self.home.root()) {
+                name.to_string()
             } else {
                 path.canonicalize()?.to_string_lossy().into_owned()
-            }
+            };
+            *self.embedder.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.clone(), loaded));
+            name
         };
-        if name.is_empty() {
-            self.hold(None);
-        }
         Ok(self.base.set_setting(MODEL, &name)?)
-    }
-
-    fn hold(&self, embedder: Option<Arc<PassageEmbedder>>) {
-        *self.embedder.lock().unwrap_or_else(PoisonError::into_inner) = embedder;
     }
 
     fn path_of(&self, name: &str) -> Result<PathBuf> {
@@ -112,14 +130,15 @@ impl Knowledge {
     pub fn embedder(&self) -> Result<Option<Arc<PassageEmbedder>>> {
         let Some(name) = self.model()? else { return Ok(None) };
         let mut held = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.is_none() {
-            let path = self.path_of(&name)?;
-            let loaded = PassageEmbedder::load(&path).with_context(
-                || "the embedding model of the knowledge base; choose another with `kb embedder`",
-            )?;
-            *held = Some(Arc::new(loaded));
+        if let Some((_, embedder)) = held.as_ref().filter(|(held, _)| *held == name) {
+            return Ok(Some(embedder.clone()));
         }
-        Ok(held.clone())
+        let loaded = self.path_of(&name).and_then(|path| PassageEmbedder::load(&path));
+        let loaded = Arc::new(loaded.with_context(
+            || "the embedding model of the knowledge base; choose another with `kb embedder`",
+        )?);
+        *held = Some((name, loaded.clone()));
+        Ok(Some(loaded))
     }
 
     /// Reads what has changed in one source, and makes the vectors that are missing.
@@ -127,14 +146,28 @@ impl Knowledge {
     /// # Errors
     /// If the source cannot be read, or the base cannot be written.
     pub fn sync(&self, source: &str, watch: &mut dyn FnMut(Step) -> bool) -> Result<Report> {
+        self.write(watch, |base, writer, size, watch| {
+            base.sync(writer, source, size, &mut |progress| watch(Step::Read(progress)))
+        })
+    }
+
+    /// What `read` puts into the base, with its vectors.
+    fn write(
+        &self,
+        watch: &mut dyn FnMut(Step) -> bool,
+        read: impl FnOnce(
+            &Base,
+            &mut Writer,
+            Size,
+            &mut dyn FnMut(Step) -> bool,
+        ) -> Result<Report, KnowledgeError>,
+    ) -> Result<Report> {
         let embedder = self.embedder()?;
         let mut writer = self.base.writer()?;
         let count =
             |text: &str| embedder.as_ref().map_or_else(|| estimate(text), |embedder| embedder.count(text));
         let most = embedder.as_ref().map_or(CHUNK, |embedder| embedder.passage_tokens().min(CHUNK));
-        let size = Size { most, count: &count };
-        let report =
-            self.base.sync(&mut writer, source, size, &mut |progress| watch(Step::Read(progress)))?;
+        let report = read(&self.base, &mut writer, Size { most, count: &count }, watch)?;
         if let Some(embedder) = embedder {
             self.base.embed(&mut writer, &*embedder, &mut |done, total| watch(Step::Embed(done, total)))?;
         }
@@ -203,17 +236,60 @@ impl Knowledge {
         Ok(vectors.into_iter().next().map(|vector| (there, vector)))
     }
 
-    /// The folder of uploaded files, made if it is missing. Sync the source `uploads` once a file is there.
+    /// A folder for files on their way in, made if it is missing; hidden ones in it are no documents. In a base of one
+    /// machine it is the folder of the source `uploads`.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn uploads(&self) -> Result<PathBuf> {
+    pub fn incoming(&self) -> Result<PathBuf> {
         let path = self.base.dir().join(UPLOADS);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        if self.base.sources()?.iter().all(|source| source.name != UPLOADS) {
-            self.base.add_folder(&Folder { path: path.clone(), ..Folder::default() })?;
-        }
         Ok(path)
+    }
+
+    /// Takes in the file `path` of [`Knowledge::incoming`], whole, under the name `name`. On one machine it lies in the
+    /// folder of the source `uploads` from then on; on a store for several, among the originals.
+    ///
+    /// # Errors
+    /// If it cannot be kept, or the base cannot be written.
+    pub fn upload(&self, path: &Path, name: &str, watch: &mut dyn FnMut(Step) -> bool) -> Result<Report> {
+        if self.base.is_shared() {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            return self.write(watch, |base, writer, size, _| base.upload(writer, name, bytes, size));
+        }
+        let place = self.incoming()?.join(name);
+        std::fs::rename(path, &place).with_context(|| format!("cannot write {}", place.display()))?;
+        self.uploads()?;
+        self.sync(UPLOADS, watch)
+    }
+
+    /// Deletes an uploaded file and what came of it; says whether it was there.
+    ///
+    /// # Errors
+    /// If it cannot be deleted, or the base cannot be written.
+    pub fn remove_upload(&self, name: &str, watch: &mut dyn FnMut(Step) -> bool) -> Result<bool> {
+        if self.base.is_shared() {
+            let mut writer = self.base.writer()?;
+            let there = self.base.remove_upload(&mut writer, name)?;
+            writer.finish()?;
+            return Ok(there);
+        }
+        match std::fs::remove_file(self.incoming()?.join(name)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error).with_context(|| format!("cannot delete {name:?}")),
+        }
+        self.uploads()?;
+        self.sync(UPLOADS, watch)?;
+        Ok(true)
+    }
+
+    /// The source of uploaded files in a folder, made if it is missing.
+    fn uploads(&self) -> Result<()> {
+        if self.base.sources()?.iter().all(|source| source.name != UPLOADS) {
+            self.base.add_folder(&Folder { path: self.incoming()?, ..Folder::default() })?;
+        }
+        Ok(())
     }
 }
 

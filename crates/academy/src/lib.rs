@@ -19,7 +19,7 @@ pub use conversations::{
 };
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;
-pub use knowledge::{Knowledge, PassageEmbedder, Step};
+pub use knowledge::{Knowledge, PassageEmbedder, Step, Store};
 pub use live::{Academy, Lang, LiveModel};
 pub use live_embedder::LiveEmbedder;
 pub use map::{DocumentMap, MapPoint, NearDocument};

@@ -1,6 +1,6 @@
 //! The academy at work: its home, its events, and the weights of this moment.
 
-use crate::{Conversations, Events, Home, Knowledge};
+use crate::{Conversations, Events, Home, Knowledge, Store};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
 use shuyuan_engine::Engine;
@@ -126,6 +126,7 @@ pub struct Academy {
     /// The language of messages.
     pub lang: Lang,
     live: RwLock<Option<LiveModel>>,
+    pub(crate) store: Store,
     my_prompt: Mutex<Option<String>>,
     pub(crate) knowledge: Mutex<Option<Arc<Knowledge>>>,
     pub(crate) conversations: Mutex<Option<Arc<Conversations>>>,
@@ -139,10 +140,18 @@ impl Academy {
             events: Events::default(),
             lang,
             live: RwLock::new(None),
+            store: Store::default(),
             my_prompt: Mutex::new(None),
             knowledge: Mutex::new(None),
             conversations: Mutex::new(None),
         }
+    }
+
+    /// Keeps its knowledge there instead of in its home.
+    #[must_use]
+    pub fn with_store(mut self, store: Store) -> Self {
+        self.store = store;
+        self
     }
 
     /// The weights of this moment.

@@ -3,7 +3,7 @@
 use crate::*;
 use anyhow::Result;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use shuyuan_academy::{Academy, Home, Lang};
+use shuyuan_academy::{Academy, Home, Lang, Store};
 use std::path::PathBuf;
 
 /// 书院: a large language model from zero to one.
@@ -20,7 +20,7 @@ pub(crate) struct CommandLine {
 }
 
 /// What every verb takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// The folder of models, runs and settings [default: shuyuan in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR")]
@@ -31,6 +31,21 @@ pub(crate) struct Global {
     /// One JSON value on standard output, for machines
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Of the verbs that have it.
+    #[arg(skip)]
+    store: StoreArgs,
+}
+
+/// Where the knowledge base is, if not in the home folder.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Knowledge base for several servers")]
+pub(crate) struct StoreArgs {
+    /// Keep it in PostgreSQL: postgres://user@host/database [default: SHUYUAN_STORE, or the home folder]
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+    /// Keep its files in a bucket: s3://bucket/prefix [default: SHUYUAN_ORIGINALS, or where they are]
+    #[arg(long, global = true, value_name = "URL")]
+    originals: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,6 +92,8 @@ enum Verb {
         after_help = "Example:\n  shuyuan kb add ~/handbook\n  shuyuan kb ask \"How long is the trial period?\""
     )]
     Kb {
+        #[command(flatten)]
+        store: StoreArgs,
         #[command(subcommand)]
         verb: kb::Verb,
     },
@@ -110,7 +127,13 @@ fn with_negative_numbers(command: Command) -> Command {
 impl CommandLine {
     /// Does what is asked.
     pub(crate) fn run(&self) -> Result<()> {
-        let global = &self.global;
+        let mut global = self.global.clone();
+        match &self.verb {
+            Verb::Kb { store, .. } => global.store = store.clone(),
+            Verb::Serve(serve) => global.store = serve.store.clone(),
+            _ => {}
+        }
+        let global = &global;
         match &self.verb {
             Verb::Quickstart(verb) => verb.run(global),
             Verb::Doctor(verb) => verb.run(global),
@@ -128,7 +151,7 @@ impl CommandLine {
             Verb::Explain(verb) => verb.run(global),
             Verb::Serve(verb) => verb.run(global),
             Verb::Model { verb } => verb.run(global),
-            Verb::Kb { verb } => verb.run(global),
+            Verb::Kb { verb, .. } => verb.run(global),
             Verb::Runs(verb) => verb.run(global),
             Verb::Race(verb) => verb.run(global),
             Verb::Bench { verb } => verb.run(global),
@@ -140,7 +163,12 @@ impl Global {
     /// The academy in the chosen home.
     pub(crate) fn academy(&self) -> Result<Academy> {
         let root = self.home.clone().unwrap_or_else(default_home);
-        Ok(Academy::new(Home::open(&root)?, self.lang()))
+        let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let store = Store {
+            database: self.store.store.clone().or_else(|| set("SHUYUAN_STORE")),
+            originals: self.store.originals.clone().or_else(|| set("SHUYUAN_ORIGINALS")),
+        };
+        Ok(Academy::new(Home::open(&root)?, self.lang()).with_store(store))
     }
 
     pub(crate) fn lang(&self) -> Lang {

@@ -70,7 +70,7 @@ impl Retrieval {
             return out::json(&json!({
                 "bench": "retrieval", "passages": self.passages, "bytes": written.bytes, "chunks": chunks, "dim": DIMENSIONS,
                 "documents": report.documents, "index_s": index_s, "index_mb_per_s": indexed, "vectors_s": vectors_s,
-                "open_s": open_s, "disk_bytes": base.bytes(), "queries": written.questions.len(), "words_ms": asked.words,
+                "open_s": open_s, "disk_bytes": base.bytes()?, "queries": written.questions.len(), "words_ms": asked.words,
                 "vector_ms": asked.vector, "hybrid_ms": asked.hybrid, "recall_at_10": asked.recall,
                 "peak_rss_mib": crate::bench::peak_rss_mib(),
             }));
@@ -78,7 +78,7 @@ impl Retrieval {
         say!(
             "{BOLD}{}{RESET} chunks, {} on disk, opened in {open_s:.2} s",
             grouped(u64::from(chunks)),
-            bytes(base.bytes() as f64)
+            bytes(base.bytes()? as f64)
         )?;
         say!("indexed {} at {indexed:.1} MB/s", bytes(written.bytes as f64))?;
         for (name, ms) in [("words", &asked.words), ("vector", &asked.vector), ("hybrid", &asked.hybrid)] {

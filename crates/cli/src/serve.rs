@@ -1,6 +1,6 @@
 //! `serve`: the web app and OpenAI's API.
 
-use crate::args::Global;
+use crate::args::{Global, StoreArgs};
 use crate::models::{self, Overflow};
 use crate::out::{self, note};
 use crate::stop;
@@ -50,6 +50,8 @@ pub(crate) struct Serve {
     /// No line on standard error for each request
     #[arg(long)]
     no_access_log: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 impl Serve {

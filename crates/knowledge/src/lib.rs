@@ -6,12 +6,14 @@
 
 mod access;
 mod base;
+mod bucket;
 mod chunk;
 mod document;
 mod embed;
 mod error;
 mod index;
 mod judge;
+mod originals;
 pub mod parse;
 mod prepare;
 mod search;

@@ -49,7 +49,7 @@ export SHUYUAN_TEST_POSTGRES="postgres://me:word@127.0.0.1:$pg/postgres"
 s3=$(port)
 "$venv/bin/moto_server" -H 127.0.0.1 -p "$s3" >"$work/moto" 2>&1 &
 pids="$pids $!"
-export SHUYUAN_TEST_S3="http://127.0.0.1:$s3"
+export SHUYUAN_TEST_S3="http://127.0.0.1:$s3" AWS_ACCESS_KEY_ID=me AWS_SECRET_ACCESS_KEY=word
 if command -v mariadb-install-db >/dev/null; then
     my=$(port)
     owner "$work/my"
@@ -76,4 +76,5 @@ fi
 echo "with servers for: $tests"
 # shellcheck disable=SC2086
 cargo test --release --features databases,s3 --test source_servers -- --ignored $tests
-SHUYUAN_TEST_STORE=$SHUYUAN_TEST_POSTGRES cargo test --release --features databases,s3 --test base --test sources --test store_servers
+cargo test --release --features databases,s3 --test store_servers -- --ignored
+SHUYUAN_TEST_STORE=$SHUYUAN_TEST_POSTGRES cargo test --release --features databases,s3 --test base --test sources

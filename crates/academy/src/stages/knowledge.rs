@@ -5,6 +5,7 @@ use crate::knowledge::Step;
 use crate::{Academy, Level};
 use anyhow::{Result, bail};
 use shuyuan_knowledge::{Folder, KnowledgeError, Report};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a sync did, source by source.
@@ -61,6 +62,30 @@ pub fn sync(academy: &Academy, names: &[String], stop: &AtomicBool) -> Result<Do
     }
     clock.done();
     Ok(done)
+}
+
+/// Takes in an uploaded file, which lies at `path` in the folder of files on their way in.
+///
+/// # Errors
+/// If it cannot be kept, the base cannot be written, or a stop comes.
+pub fn upload(academy: &Academy, path: &Path, name: &str, stop: &AtomicBool) -> Result<Report> {
+    let knowledge = academy.knowledge()?;
+    let clock = start(academy);
+    let report = knowledge.upload(path, name, &mut |step| watch(academy, &clock, stop, step))?;
+    clock.done();
+    Ok(report)
+}
+
+/// Deletes an uploaded file; says whether it was there.
+///
+/// # Errors
+/// If it cannot be deleted, the base cannot be written, or a stop comes.
+pub fn remove_upload(academy: &Academy, name: &str, stop: &AtomicBool) -> Result<bool> {
+    let knowledge = academy.knowledge()?;
+    let clock = start(academy);
+    let there = knowledge.remove_upload(name, &mut |step| watch(academy, &clock, stop, step))?;
+    clock.done();
+    Ok(there)
 }
 
 /// Makes the vectors that are missing.

@@ -199,7 +199,7 @@ impl List {
         if global.json {
             return out::json(&json!({
                 "sources": sources, "chunks": knowledge.base.chunks(&self.scope.reader())?,
-                "embedder": knowledge.base.embedder()?.map(|(name, _)| name), "bytes": knowledge.base.bytes(),
+                "embedder": knowledge.base.embedder()?.map(|(name, _)| name), "bytes": knowledge.base.bytes()?,
             }));
         }
         for source in &sources {
@@ -215,7 +215,7 @@ impl List {
                 say!("  {RED}{error}{RESET}")?;
             }
         }
-        say!("{DIM}{}, {}{RESET}", mode(&academy)?, bytes(knowledge.base.bytes() as f64))
+        say!("{DIM}{}, {}{RESET}", mode(&academy)?, bytes(knowledge.base.bytes()? as f64))
     }
 }
 

@@ -18,6 +18,7 @@ pub use write::{Item, Writer};
 pub(crate) use meta::{choose_embedder, chosen_embedder, set_meta};
 pub(crate) use snapshot::{Mask, Moment, Snapshot};
 
+use crate::originals::Originals;
 use crate::store::{Connection, Store};
 use crate::{KnowledgeError, Result};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub struct Base {
     store: Store,
     idle: Mutex<Vec<Box<dyn Connection>>>,
     snapshot: Mutex<Arc<Snapshot>>,
+    originals: Option<Arc<Originals>>,
 }
 
 impl Base {
@@ -62,12 +64,37 @@ impl Base {
             store,
             idle: Mutex::new(vec![connection]),
             snapshot: Mutex::default(),
+            originals: None,
         })
+    }
+
+    /// From now on files are kept as they came in the bucket at `address` (`s3://bucket/prefix?endpoint=URL`), whose keys are
+    /// in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    ///
+    /// # Errors
+    /// If that is no address, or this was built without the feature `s3`.
+    pub fn keep_originals(mut self, address: &str) -> Result<Self> {
+        self.originals = Some(Arc::new(Originals::at(address)?));
+        Ok(self)
+    }
+
+    pub(crate) fn originals(&self) -> Option<&Originals> {
+        self.originals.as_deref()
+    }
+
+    /// Whether files are kept as they came.
+    pub fn keeps_originals(&self) -> bool {
+        self.originals.is_some()
+    }
+
+    /// Whether other machines may use the same store.
+    pub fn is_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// Whether there is one, in one file, in folder `dir`.
     pub fn is_at(dir: &Path) -> bool {
-        Store::file(dir).exists()
+        dir.join(crate::store::FILE).is_file()
     }
 
     /// The folder of what only this machine needs.
@@ -125,7 +152,7 @@ impl Base {
     /// # Errors
     /// If someone else is writing.
     pub fn writer(&self) -> Result<Writer> {
-        Ok(Writer::new(self.store.writer()?))
+        Ok(Writer::new(self.store.writer()?, self.originals.clone()))
     }
 
     /// Calls `f` within one short change of what is not indexed: sources and their states.

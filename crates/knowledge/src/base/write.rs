@@ -2,10 +2,13 @@
 
 use super::meta::{meta, set_meta};
 use crate::index::{Builder, merge};
+use crate::originals::Originals;
 use crate::parse::Unread;
 use crate::prepare::{Prepared, Ready};
 use crate::store::{Connection, Value, values};
 use crate::{KnowledgeError, Result};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a source gives, but for its text.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +34,10 @@ pub struct Item {
 /// The one who writes. What is put is there after [`Writer::commit`]; what was not committed is as if never done.
 pub struct Writer {
     connection: Box<dyn Connection>,
+    originals: Option<Arc<Originals>>,
     open: Option<Open>,
+    /// Sources of which originals may be left that nobody needs.
+    changed: BTreeSet<i64>,
 }
 
 /// A transaction under way.
@@ -41,8 +47,13 @@ struct Open {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Box<dyn Connection>) -> Self {
-        Self { connection, open: None }
+    pub(super) fn new(connection: Box<dyn Connection>, originals: Option<Arc<Originals>>) -> Self {
+        Self { connection, originals, open: None, changed: BTreeSet::new() }
+    }
+
+    /// Where files are kept as they came.
+    pub(crate) fn originals(&self) -> Option<Arc<Originals>> {
+        self.originals.clone()
     }
 
     fn open(&mut self) -> Result<(&dyn Connection, &mut Open)> {
@@ -65,6 +76,7 @@ impl Writer {
     /// # Errors
     /// If the store fails: the disk is full. Nothing since the last commit is kept then.
     pub fn put(&mut self, source: i64, item: &Item, prepared: &Prepared) -> Result<()> {
+        self.changed.insert(source);
         let (connection, open) = self.open()?;
         take(connection, source, &item.key, open.generation)?;
         let mut groups = item.groups.clone();
@@ -118,6 +130,7 @@ impl Writer {
     /// # Errors
     /// If the store fails.
     pub fn remove(&mut self, source: i64, key: &str) -> Result<()> {
+        self.changed.insert(source);
         let (connection, open) = self.open()?;
         take(connection, source, key, open.generation)
     }
@@ -170,13 +183,23 @@ impl Writer {
         done
     }
 
-    /// Keeps all that was put, on disk for good.
+    /// Keeps all that was put, on disk for good, and no original that nobody needs.
     ///
     /// # Errors
     /// If the store fails.
     pub fn finish(mut self) -> Result<()> {
         self.commit()?;
-        self.connection.settle()
+        self.connection.settle()?;
+        if let Some(originals) = &self.originals {
+            for &source in &self.changed {
+                let read = "SELECT key, hash FROM items WHERE source = ?1";
+                let items = self.connection.all(read, values![source], |row| {
+                    Ok((row.get::<String>(0)?, row.get::<i64>(1)? as u64))
+                })?;
+                originals.sweep(source, &items)?;
+            }
+        }
+        Ok(())
     }
 
     /// For what else is written in the same transaction.

@@ -3,8 +3,9 @@
 use super::folder::Folder;
 use super::live::Live;
 use super::record::Map;
-use super::{bucket, env, feed, git, http, listing, server, sqlite, when};
+use super::{env, feed, git, http, listing, server, sqlite, when};
 use crate::base::{Base, Source};
+use crate::bucket::Bucket;
 use crate::{KnowledgeError, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -53,10 +54,14 @@ pub(crate) enum Plan {
     Feed(feed::Feed),
     Listing(listing::Listing),
     Git(git::Git),
-    Bucket(bucket::Bucket),
+    Bucket(Bucket),
     Folder,
+    /// Files that were given to the base itself.
+    Uploads,
 }
 
+/// A kind that nobody writes down: see [`super::uploads`].
+pub(crate) const UPLOADS: &str = "uploads";
 const COMMON: [&str; 5] = ["every", "groups", "tags", "may_be_empty", "live"];
 const RECORDS: [&str; 3] = ["map", "cursor", "full"];
 /// The kinds that there are.
@@ -92,6 +97,9 @@ impl Definition {
             when::duration(every)?;
         }
         let plan = self.plan()?;
+        if let Plan::Uploads = plan {
+            return wrong(format!("expected a kind of {KINDS}, found {UPLOADS:?}"));
+        }
         if let Plan::Folder = plan {
             self.folder()?;
         }
@@ -153,6 +161,7 @@ impl Definition {
         let rest = |key: &str| own(key) && !RECORDS.contains(&key);
         Ok(match self.kind.as_str() {
             "folder" => Plan::Folder,
+            UPLOADS => Plan::Uploads,
             "sqlite" => Plan::Sqlite(self.part(&rest)?),
             "postgres" | "mysql" => {
                 let plan: server::Server = self.part(&rest)?;
@@ -162,7 +171,7 @@ impl Definition {
             "rss" => Plan::Feed(self.part::<feed::Feed>(&own)?.checked()?),
             "listing" => Plan::Listing(self.part::<listing::Listing>(&own)?.checked()?),
             "git" => Plan::Git(self.part::<git::Git>(&own)?.checked()?),
-            "bucket" => Plan::Bucket(self.part::<bucket::Bucket>(&own)?.checked()?),
+            "bucket" => Plan::Bucket(self.part::<Bucket>(&own)?.checked()?),
             other => {
                 return Err(KnowledgeError::Asked(format!(
                     "the source {:?}: expected a kind of {KINDS}, found {other:?}",
@@ -180,6 +189,11 @@ impl Definition {
 }
 
 impl Plan {
+    /// Whether what it gives are files that it can give again.
+    pub(crate) fn gives_files(&self) -> bool {
+        matches!(self, Self::Folder | Self::Listing(_) | Self::Git(_) | Self::Bucket(_))
+    }
+
     /// Whether there is something to sync, or it is only asked live.
     pub(crate) fn is_synced(&self) -> bool {
         match self {

@@ -44,7 +44,7 @@ impl Plan {
         match self {
             Self::Listing(plan) => plan.list(stop),
             Self::Git(plan) => plan.list(dir),
-            Self::Bucket(plan) => plan.list(),
+            Self::Bucket(plan) => plan.files(),
             _ => Ok(Vec::new()),
         }
     }

@@ -15,7 +15,7 @@ use std::time::{Instant, UNIX_EPOCH};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Folder {
-    /// Where it is.
+    /// Where it is; within the base's own folder, relative to that.
     pub path: PathBuf,
     /// Who may read what is in it; empty: everyone.
     pub groups: Vec<String>,
@@ -72,7 +72,7 @@ pub(crate) fn sync(
     let folder = Definition::of(source).folder()?;
     let mut report = Report::default();
     let mut refused = Vec::new();
-    let files = files(&folder.path, &mut refused)?;
+    let files = files(&base.dir().join(&folder.path), &mut refused)?;
     let known = base.items(source.id)?;
     let (same, changed): (Vec<File>, Vec<File>) = files
         .into_iter()
@@ -216,7 +216,10 @@ impl Base {
     /// If the folder is not there.
     pub fn add_folder(&self, folder: &Folder) -> Result<Source> {
         let path = folder.path.canonicalize().map_err(KnowledgeError::io("read", &folder.path))?;
-        let folder = Folder { path: path.clone(), ..folder.clone() };
+        let own = self.dir().canonicalize().map_err(KnowledgeError::io("read", self.dir()))?;
+        // What lies in the base's own folder moves with it, and other servers on its store have their own.
+        let place = path.strip_prefix(own).map_or_else(|_| path.clone(), PathBuf::from);
+        let folder = Folder { path: place, ..folder.clone() };
         let definition = serde_json::to_value(&folder).unwrap_or_default();
         let sources = self.sources()?;
         let place =

@@ -2,6 +2,7 @@
 
 use crate::base::{Item, Writer};
 use crate::chunk::Size;
+use crate::originals::Originals;
 use crate::parse::{Limits, Parsed, Unread, parse};
 use crate::prepare::Prepared;
 use crate::{Document, KnowledgeError, Result};
@@ -125,6 +126,8 @@ pub(crate) fn ingest(
     watch: &mut Watch,
 ) -> Result<Late> {
     let (source, total) = (means.source, means.total);
+    let originals = writer.originals();
+    let originals = originals.as_deref();
     let mut late = Late::default();
     let known = means.known;
     let mut done = 0;
@@ -141,7 +144,7 @@ pub(crate) fn ingest(
                     bytes += task.size;
                     batch.push(task);
                 }
-                let outcomes = batch.into_par_iter().map(|task| outcome(task, means)).collect();
+                let outcomes = batch.into_par_iter().map(|task| outcome(task, means, originals)).collect();
                 // The one who writes has stopped.
                 if send.send(outcomes).is_err() {
                     return;
@@ -199,7 +202,7 @@ pub(crate) fn ingest(
     })
 }
 
-fn outcome(task: Task, means: &Means) -> Outcome {
+fn outcome(task: Task, means: &Means, originals: Option<&Originals>) -> Outcome {
     let Task { mut item, name, load, .. } = task;
     let seed = item.hash;
     let known = means.known.get(&item.key);
@@ -211,7 +214,15 @@ fn outcome(task: Task, means: &Means) -> Outcome {
             if same(item.hash) {
                 return Outcome::Same(item);
             }
-            parse(&name, &bytes, &means.limits)
+            let parsed = parse(&name, &bytes, &means.limits);
+            // Before what was read of it is kept: a document that is there has its original.
+            if let Some(originals) = originals
+                && let Err(error) = originals.put(means.source, &item.key, item.hash, bytes)
+            {
+                item.stamp.clear();
+                return Outcome::Later(item, format!("its original could not be kept: {error}"));
+            }
+            parsed
         }
         Loaded::Ready(document) => {
             item.bytes = document.text.len() as u64;

@@ -5,7 +5,7 @@
 mod address;
 mod bucket;
 mod definition;
-mod env;
+pub(crate) mod env;
 mod feed;
 mod files;
 mod folder;
@@ -21,8 +21,9 @@ mod server;
 mod shape;
 mod sqlite;
 mod statement;
+mod uploads;
 mod web;
-mod when;
+pub(crate) mod when;
 
 pub use definition::Definition;
 pub use folder::{Folder, Rule};
@@ -32,8 +33,12 @@ pub use when::due;
 
 use crate::base::{Base, Source, Writer};
 use crate::chunk::Size;
+use crate::store::values;
 use crate::{KnowledgeError, Result};
 use definition::Plan;
+
+/// Where the base keeps which bucket has all originals of a source.
+const ORIGINALS: &str = "originals of";
 
 impl Base {
     /// Reads what has changed in a source.
@@ -42,6 +47,7 @@ impl Base {
     /// If the source cannot be read: what was known of it is kept, and its state says why. If the base cannot be written.
     pub fn sync(&self, writer: &mut Writer, name: &str, size: Size, watch: &mut Watch) -> Result<Report> {
         let source = self.source(name)?;
+        self.want_originals(writer, &source)?;
         let done = sync(self, writer, &source, size, watch);
         // What of the source was not as it should be, without secrets.
         let done = done.map_err(|error| match env::Mask::of(&source.definition).error(error) {
@@ -57,7 +63,23 @@ impl Base {
             writer.set_state(source.id, &state)?;
             writer.commit()?;
         }
+        if let (Ok(_), Some(originals)) = (&done, self.originals()) {
+            self.set_setting(&format!("{ORIGINALS} {}", source.id), &originals.address)?;
+        }
         done
+    }
+
+    /// Has all files of a source read again whose originals were never kept where they are kept now.
+    fn want_originals(&self, writer: &mut Writer, source: &Source) -> Result<()> {
+        let Some(originals) = self.originals() else { return Ok(()) };
+        let kept = self.setting(&format!("{ORIGINALS} {}", source.id))?;
+        if kept.as_ref() == Some(&originals.address) || !Definition::of(source).plan()?.gives_files() {
+            return Ok(());
+        }
+        writer.within(|connection| {
+            connection.execute("UPDATE items SET stamp = '' WHERE source = ?1", values![source.id])
+        })?;
+        writer.commit()
     }
 
     /// Syncs every source that is due by its schedule; one that fails does not keep the others from it.
@@ -87,6 +109,8 @@ fn sync(base: &Base, writer: &mut Writer, source: &Source, size: Size, watch: &m
     let plan = Definition::of(source).plan()?;
     match plan {
         Plan::Folder => folder::sync(base, writer, source, size, watch),
+        // They are as they were given.
+        Plan::Uploads => uploads::sync(writer, source),
         Plan::Listing(_) | Plan::Git(_) | Plan::Bucket(_) => files::sync(base, writer, source, size, watch),
         _ if plan.is_synced() => records::sync(base, writer, source, size, watch),
         // Asked live only: what was once synced is no longer kept fresh.

@@ -86,9 +86,10 @@ fn tried(definition: &Definition, dir: &Path) -> Result<Preview> {
     match plan {
         Plan::Folder => {
             let folder = definition.folder()?;
-            std::fs::read_dir(&folder.path).map_err(KnowledgeError::io("read", &folder.path))?;
+            let root = dir.join(&folder.path);
+            std::fs::read_dir(&root).map_err(KnowledgeError::io("read", &root))?;
             let mut refused = Vec::new();
-            let files = super::folder::files(&folder.path, &mut refused)?;
+            let files = super::folder::files(&root, &mut refused)?;
             preview.count = files.len() as u64;
             for file in files.iter().take(ITEMS) {
                 let read = super::folder::load(&file.path, &Limits::default());

@@ -16,7 +16,7 @@ use crate::{KnowledgeError, Result};
 use std::path::{Path, PathBuf};
 
 /// The file's name in the base's folder.
-const FILE: &str = "knowledge.sqlite";
+pub(crate) const FILE: &str = "knowledge.sqlite";
 
 /// Where the tables are.
 #[derive(Clone, Debug)]
@@ -156,13 +156,9 @@ impl Store {
         })
     }
 
-    /// Whether something is there.
-    pub fn exists(&self) -> bool {
-        match self {
-            Self::File(path) => path.is_file(),
-            #[cfg(feature = "postgres")]
-            Self::Server(_) => true,
-        }
+    /// Whether other machines may use it.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::File(_))
     }
 
     /// Copies all tables, as they are at one moment, into the SQLite file `to`, which must not be there.

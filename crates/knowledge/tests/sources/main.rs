@@ -2,9 +2,9 @@
 
 mod git;
 mod help;
-#[path = "../store/mod.rs"]
-mod store;
 mod live;
 mod rows;
 mod site;
+#[path = "../store/mod.rs"]
+mod store;
 mod web;

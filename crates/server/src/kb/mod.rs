@@ -18,7 +18,6 @@ pub(crate) use upload::{remove_upload, upload};
 use crate::error::ApiError;
 use axum::http::StatusCode;
 use shuyuan_knowledge::KnowledgeError;
-use shuyuan_store::StoreError;
 
 /// The source of uploaded files.
 const UPLOADS: &str = "uploads";
@@ -35,9 +34,7 @@ impl From<KnowledgeError> for ApiError {
     fn from(error: KnowledgeError) -> Self {
         match &error {
             KnowledgeError::Asked(_) => Self::bad(error.to_string()),
-            KnowledgeError::Store(StoreError::Locked { .. }) => {
-                Self::new(StatusCode::CONFLICT, error.to_string()).code("busy")
-            }
+            locked if locked.is_locked() => Self::new(StatusCode::CONFLICT, error.to_string()).code("busy"),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }

@@ -9,8 +9,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use shuyuan_academy::{Level, stages};
-use shuyuan_knowledge::{Base, Filter, Folder, KnowledgeError, Reader, Rule, Source, due};
+use shuyuan_academy::{Academy, Level, stages};
+use shuyuan_knowledge::{Filter, Folder, KnowledgeError, Reader, Rule, Source, due};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -48,14 +48,14 @@ impl Syncing {
     }
 }
 
-/// Reads what has changed in these sources, or in all if none is named. The turn is held until it is done.
-pub(super) fn read(
+/// Does what writes to the base, and tells what goes wrong. The turn is held until it is done.
+pub(super) fn write<T>(
     app: &App,
-    names: &[String],
     turn: OwnedMutexGuard<()>,
-) -> Result<stages::knowledge::Done> {
+    work: impl FnOnce(&Academy, &AtomicBool) -> anyhow::Result<T>,
+) -> Result<T> {
     let _turn = turn;
-    stages::knowledge::sync(&app.academy, names, &app.syncing.stop).map_err(|error| {
+    work(&app.academy, &app.syncing.stop).map_err(|error| {
         if !matches!(error.downcast_ref(), Some(KnowledgeError::Stopped)) {
             app.academy.events.message(Level::Error, format!("{error:#}"));
         }
@@ -66,7 +66,9 @@ pub(super) fn read(
 /// Reads on a thread of its own; how it goes, the events tell.
 fn read_aside(app: Arc<App>, names: Vec<String>, turn: OwnedMutexGuard<()>) {
     // What goes wrong is among the events, and in the source's state.
-    tokio::task::spawn_blocking(move || drop(read(&app, &names, turn)));
+    tokio::task::spawn_blocking(move || {
+        drop(write(&app, turn, |academy, stop| stages::knowledge::sync(academy, &names, stop)));
+    });
 }
 
 /// How often sources are looked over for those whose time has come.
@@ -78,7 +80,7 @@ pub(crate) async fn keep_fresh(app: Weak<App>) {
         tokio::time::sleep(LOOK).await;
         let Some(app) = app.upgrade() else { return };
         // Where nobody ever asked for a knowledge base, none is made.
-        if !Base::is_at(&app.academy.home.knowledge()) {
+        if !app.academy.has_knowledge() {
             continue;
         }
         // Who is at it now is not disturbed: what is due stays due.
@@ -140,7 +142,8 @@ pub(crate) async fn state(Whose(reader): Whose, State(app): Shared) -> Result<Js
         });
         if owner {
             state["failures"] = failures.into();
-            state["bytes"] = base.bytes().into();
+            state["bytes"] = base.bytes()?.into();
+            state["shared"] = base.is_shared().into();
         }
         Ok(Json(state))
     })

@@ -1,7 +1,6 @@
 //! Files that come over HTTP into the folder of uploads, whole or not at all.
 
-use super::sources::read;
-use super::{UPLOADS, told};
+use super::{UPLOADS, sources, told};
 use crate::app::{App, Shared, aside};
 use crate::error::{ApiError, Result};
 use crate::key::Owner;
@@ -12,10 +11,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shuyuan_academy::stages;
 use shuyuan_knowledge::{Filter, Reader};
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -44,11 +44,12 @@ pub(crate) async fn upload(
     }
     let looking = app.clone();
     let folder =
-        aside(move || looking.academy.knowledge().and_then(|knowledge| knowledge.uploads()).map_err(told))
+        aside(move || looking.academy.knowledge().and_then(|knowledge| knowledge.incoming()).map_err(told))
             .await?;
     let (send, receive) = channel::<Option<Bytes>>(4);
-    let path = folder.join(&name);
-    let writing = tokio::spawn(aside(move || write(&folder_temp(&path), &path, receive)));
+    let path = temporary(&folder);
+    let part = Part(path.clone());
+    let writing = tokio::spawn(aside(move || write(&path, receive)));
     let mut body = body.into_data_stream();
     let mut bytes = 0;
     while let Some(part) = body.next().await {
@@ -68,41 +69,54 @@ pub(crate) async fn upload(
     writing.await.map_err(|error| anyhow::anyhow!("the file was not written: {error}"))??;
     let turn = app.syncing.wait().await;
     aside(move || {
-        read(&app, &[UPLOADS.into()], turn)?;
+        sources::write(&app, turn, |academy, stop| stages::knowledge::upload(academy, &part.0, &name, stop))?;
         became(&app, &name, bytes)
     })
     .await
 }
 
-fn folder_temp(path: &std::path::Path) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Hidden, so that it is no document.
-    path.with_file_name(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+/// A file on its way in. What is left of it when it was not taken in goes.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
-/// Writes what comes, and puts it in its place once it is whole.
-fn write(temp: &std::path::Path, path: &std::path::Path, mut parts: Receiver<Option<Bytes>>) -> Result<()> {
+fn temporary(folder: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Hidden, so that it is no document.
+    folder.join(format!(".{}-{}.part", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Writes what comes.
+fn write(path: &Path, mut parts: Receiver<Option<Bytes>>) -> Result<()> {
     let written = (|| -> std::io::Result<bool> {
-        let mut file = File::create(temp)?;
+        let mut file = File::create(path)?;
         while let Some(part) = parts.blocking_recv() {
             let Some(part) = part else {
                 file.sync_all()?;
-                std::fs::rename(temp, path)?;
                 return Ok(true);
             };
             file.write_all(&part)?;
         }
         Ok(false)
     })();
-    if !matches!(written, Ok(true)) {
-        let _ = std::fs::remove_file(temp);
-    }
     match written {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("cannot write {}: {error}", path.display()),
-        )),
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            // The client left, and whoever waited for the file did too.
+            let _ = std::fs::remove_file(path);
+            Err(ApiError::bad("the file did not come whole"))
+        }
+        Err(error) => {
+            let _ = std::fs::remove_file(path);
+            Err(ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("cannot write {}: {error}", path.display()),
+            ))
+        }
     }
 }
 
@@ -130,15 +144,12 @@ pub(crate) async fn remove_upload(
 pub(super) async fn delete(app: Arc<App>, name: String) -> Result<StatusCode> {
     let turn = app.syncing.wait().await;
     aside(move || {
-        let folder = app.academy.knowledge().and_then(|knowledge| knowledge.uploads()).map_err(told)?;
-        match std::fs::remove_file(folder.join(&name)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ApiError::missing(format!("no file {name:?} was uploaded")));
-            }
-            Err(error) => return Err(anyhow::anyhow!("cannot delete {name:?}: {error}").into()),
+        let there = sources::write(&app, turn, |academy, stop| {
+            stages::knowledge::remove_upload(academy, &name, stop)
+        })?;
+        if !there {
+            return Err(ApiError::missing(format!("no file {name:?} was uploaded")));
         }
-        read(&app, &[UPLOADS.into()], turn)?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
