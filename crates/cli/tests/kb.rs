@@ -1,13 +1,20 @@
 //! `kb` as it is typed: files in, passages and answers out, and nothing lost by a `kill -9`.
 
 use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+/// In the database that `SHUYUAN_TEST_STORE` names, if it does, each home in a schema of its own.
 fn shuyuan(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shuyuan"));
     command.args(["--home", home.to_str().expect("a path"), "--lang", "en"]);
+    if let Ok(store) = std::env::var("SHUYUAN_TEST_STORE") {
+        let mut hasher = DefaultHasher::new();
+        home.hash(&mut hasher);
+        command.env("SHUYUAN_STORE", format!("{store}?schema=kb_{:x}", hasher.finish()));
+    }
     command
 }
 

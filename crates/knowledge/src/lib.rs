@@ -2,7 +2,7 @@
 //! citations. Never sees a model: whoever has one gives vectors through [`Embed`].
 //!
 //! The way of one file: bytes → [`parse`](parse::parse) → [`Document`] → chunks → words and vectors → [`Base`] (one SQLite
-//! file) → [`Base::search`] → passages with their place.
+//! file, or PostgreSQL) → [`Base::search`] → passages with their place.
 
 mod access;
 mod base;

@@ -292,6 +292,55 @@ fn another_embedder_takes_over_when_it_is_done() {
 }
 
 #[test]
+fn filters_let_through_what_they_say() {
+    let (_dir, base, source) = empty();
+    let mut writer = base.writer().unwrap();
+    for (key, tag, date) in [
+        ("a/one.txt", "red", Some("2026-01-05")),
+        ("a/two.txt", "blue", Some("2026-03-05")),
+        ("b/a/x.txt", "red", None),
+    ] {
+        let document = Document {
+            text: "The trial period.".into(),
+            blocks: vec![Block { kind: Kind::Text, span: 0..17 }],
+            format: "txt",
+            ..Document::default()
+        };
+        let item = Item {
+            key: key.into(),
+            tags: vec![tag.into(), "all, of them".into()],
+            date: date.map(Into::into),
+            ..Item::default()
+        };
+        let parsed = Parsed { documents: vec![document], unread: vec![] };
+        writer.put(source, &item, &Prepared::new(parsed, &Size { most: 40, count: &estimate })).unwrap();
+    }
+    writer.finish().unwrap();
+    let through = |filter: Filter| -> Vec<String> {
+        let (count, documents) = base.documents(&Reader::Owner, &filter, 0, 9).unwrap();
+        let query = Query { filter, join: false, ..Query::new("trial", Reader::Owner) };
+        assert_eq!(base.search(&query).unwrap().passages.len(), count);
+        documents.into_iter().map(|info| info.item).collect()
+    };
+    let text = |text: &str| Some(text.to_string());
+    let some = Filter::default;
+    assert_eq!(through(some()), ["a/one.txt", "a/two.txt", "b/a/x.txt"]);
+    assert_eq!(through(Filter { source: text("s"), ..some() }).len(), 3);
+    assert_eq!(through(Filter { source: text("other"), ..some() }).len(), 0);
+    assert_eq!(through(Filter { except: text("s"), ..some() }).len(), 0);
+    assert_eq!(through(Filter { folder: text("a/"), ..some() }), ["a/one.txt", "a/two.txt"]);
+    assert_eq!(through(Filter { after: text("2026-02-01"), ..some() }), ["a/two.txt"]);
+    assert_eq!(through(Filter { before: text("2026-02-01"), ..some() }), ["a/one.txt"]);
+    assert_eq!(through(Filter { formats: vec!["pdf".into(), "txt".into()], ..some() }).len(), 3);
+    assert_eq!(through(Filter { formats: vec!["pdf".into()], ..some() }).len(), 0);
+    assert_eq!(through(Filter { tags: vec!["red".into()], ..some() }), ["a/one.txt", "b/a/x.txt"]);
+    assert_eq!(through(Filter { tags: vec!["all, of them".into(), "blue".into()], ..some() }), ["a/two.txt"]);
+    assert_eq!(through(Filter { tags: vec!["all".into()], ..some() }).len(), 0);
+    assert_eq!(base.find(&Reader::Owner, "x.txt").unwrap(), base.find(&Reader::Owner, "b/a/x.txt").unwrap());
+    assert_eq!(base.find(&Reader::Owner, "%.txt").unwrap(), None);
+}
+
+#[test]
 fn other_files_are_no_bases() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("knowledge.sqlite");

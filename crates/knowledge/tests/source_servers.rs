@@ -216,3 +216,20 @@ fn a_bucket_is_read() {
     assert!(place.sync("bucket").is_err());
     assert_eq!(place.keys(), ["docs/b.txt"]);
 }
+
+#[test]
+#[ignore = "needs a server; tests/servers.sh starts it"]
+fn a_secure_server_is_read() {
+    // The authority is in SSL_CERT_FILE.
+    let place = Place::new();
+    let address = variable("SHUYUAN_TEST_HTTPS");
+    place.add(&format!("name = \"safe\"\nkind = \"listing\"\nurl = \"https://{address}/\"\n"));
+    assert_eq!(place.counts("safe"), [1, 0, 0, 0, 0]);
+    assert!(place.texts(&Reader::Owner)["safe.md"].contains("in the cellar"));
+    // A certificate for another name is none.
+    let named = address.replace("127.0.0.1", "localhost");
+    place.add(&format!("name = \"safe\"\nkind = \"listing\"\nurl = \"https://{named}/\"\n"));
+    let error = place.sync("safe").unwrap_err().to_string();
+    assert!(error.contains("secure connection"), "{error}");
+    assert_eq!(place.keys(), ["safe.md"]);
+}

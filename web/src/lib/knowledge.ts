@@ -29,6 +29,8 @@ export interface KnowledgeState {
   reader: { owner: boolean; groups: string[] | null };
   failures?: number;
   bytes?: number;
+  /** Kept where other servers use it too. */
+  shared?: boolean;
 }
 
 export interface DocumentInfo {

@@ -36,9 +36,9 @@ impl Filter {
             return Ok(None);
         }
         let read = "SELECT d.id, d.format, d.tags FROM documents d JOIN sources s ON s.id = d.source
-                    WHERE (?1 IS NULL OR s.name = ?1) AND (?2 IS NULL OR s.name != ?2)
-                      AND (?3 IS NULL OR substr(d.item, 1, length(?3)) = ?3)
-                      AND (?4 IS NULL OR d.date >= ?4) AND (?5 IS NULL OR d.date <= ?5)
+                    WHERE (CAST(?1 AS TEXT) IS NULL OR s.name = ?1) AND (CAST(?2 AS TEXT) IS NULL OR s.name != ?2)
+                      AND (CAST(?3 AS TEXT) IS NULL OR substr(d.item, 1, length(?3)) = ?3)
+                      AND (CAST(?4 AS TEXT) IS NULL OR d.date >= ?4) AND (CAST(?5 AS TEXT) IS NULL OR d.date <= ?5)
                     ORDER BY d.source, d.item, d.inside";
         let folder = self.folder.as_ref().map(|folder| folder.trim_start_matches("./"));
         let values = values![

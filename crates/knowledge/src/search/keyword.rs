@@ -10,6 +10,7 @@ use crate::store::{Connection, values};
 use crate::words::words;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -33,15 +34,69 @@ struct Word {
     list: Vec<(u32, u32)>,
 }
 
+/// A word's lists as they lie in the store.
+struct Lists {
+    /// One after the other.
+    bytes: Vec<u8>,
+    /// Each one's segment, by its place in the snapshot, and its bytes; ascending.
+    parts: Vec<(usize, Range<usize>)>,
+}
+
+impl Lists {
+    fn read(connection: &dyn Connection, snapshot: &Snapshot, word: &str) -> Result<Self> {
+        let (mut bytes, mut parts) = (Vec::new(), Vec::new());
+        // CROSS: SQLite goes through the segments, of which there are few, and looks into each.
+        let read = "SELECT s.id, p.list FROM segments s CROSS JOIN postings p
+                    WHERE p.segment = s.id AND p.word = ?1";
+        connection.query(read, values![word], &mut |row| {
+            let id: i64 = row.get(0)?;
+            let segment = snapshot.segments.iter().position(|segment| segment.id == id);
+            let segment = segment.ok_or_else(|| KnowledgeError::Damaged(format!("the list of {word:?}")))?;
+            let begin = bytes.len();
+            bytes.extend_from_slice(row.get(1)?);
+            parts.push((segment, begin..bytes.len()));
+            Ok(())
+        })?;
+        parts.sort_unstable_by_key(|(segment, _)| *segment);
+        Ok(Self { bytes, parts })
+    }
+
+    /// Slot and count, ascending, of what may be seen; `None` if a list is damaged.
+    fn visible(&self, snapshot: &Snapshot, mask: &Mask) -> Option<Vec<(u32, u32)>> {
+        let mut list = Vec::new();
+        let whole = self.parts.iter().all(|(segment, place)| {
+            let segment = &snapshot.segments[*segment];
+            each(&self.bytes[place.clone()], segment.slots, |slot, count| {
+                let slot = segment.first + slot;
+                if mask.has(slot) {
+                    list.push((slot, count));
+                }
+            })
+        });
+        whole.then_some(list)
+    }
+}
+
 /// The formula.
 pub(crate) struct Bm25 {
     average: f32,
+    /// [`Bm25::computed`] of what is usual: by count, from 1, and length.
+    usual: Vec<f32>,
 }
+
+/// Counts and lengths that are usual.
+const COUNTS: u32 = 4;
+const LENGTHS: u16 = 1024;
 
 impl Bm25 {
     /// Of chunks of this many words on average.
     pub fn new(average: f32) -> Self {
-        Self { average: average.max(1.0) }
+        let mut new = Self { average: average.max(1.0), usual: Vec::new() };
+        new.usual = (1..=COUNTS)
+            .flat_map(|count| (0..LENGTHS).map(move |length| (count, length)))
+            .map(|(count, length)| new.computed(count, length))
+            .collect();
+        new
     }
 
     /// A word's weight if `with` of `n` chunks have it.
@@ -50,7 +105,15 @@ impl Bm25 {
     }
 
     /// What `count` of a word in a chunk of `length` words are worth, from 0 to 1.
+    #[inline]
     pub fn part(&self, count: u32, length: u16) -> f32 {
+        if count <= COUNTS && length < LENGTHS && count > 0 {
+            return self.usual[(count - 1) as usize * usize::from(LENGTHS) + usize::from(length)];
+        }
+        self.computed(count, length)
+    }
+
+    fn computed(&self, count: u32, length: u16) -> f32 {
         let count = count as f32;
         count / (count + K1 * (1.0 - B + B * f32::from(length) / self.average))
     }
@@ -64,30 +127,19 @@ impl Keywords {
             Some((_, times)) => *times += 1,
             None => asked.push((word.into(), 1)),
         });
-        let mut all = Vec::new();
+        // This thread reads the lists, all threads take them apart.
+        let mut read = Vec::with_capacity(asked.len());
         for (text, times) in asked {
-            let mut list = Vec::new();
-            // Segments lie in the order of their numbers: slots come in theirs.
-            // CROSS: SQLite goes through the segments, of which there are few, and looks into each.
-            let read = "SELECT s.id, p.list FROM segments s CROSS JOIN postings p
-                        WHERE p.segment = s.id AND p.word = ?1 ORDER BY s.id";
-            connection.query(read, values![&text], &mut |row| {
-                let id: i64 = row.get(0)?;
-                let segment = snapshot.segments.iter().find(|segment| segment.id == id);
-                let bytes: &[u8] = row.get(1)?;
-                let whole = segment.is_some_and(|segment| {
-                    each(bytes, segment.slots, |slot, count| {
-                        let slot = segment.first + slot;
-                        if mask.has(slot) {
-                            list.push((slot, count));
-                        }
-                    })
-                });
-                if whole { Ok(()) } else { Err(KnowledgeError::Damaged(format!("the list of {text:?}"))) }
-            })?;
-            let idf = Bm25::idf(f64::from(mask.chunks), list.len() as f64);
-            all.push(Word { text, weight: idf * times as f32, list });
+            read.push((Lists::read(connection, snapshot, &text)?, text, times));
         }
+        let word = |(lists, text, times): (Lists, String, u32)| {
+            let list = lists
+                .visible(snapshot, mask)
+                .ok_or_else(|| KnowledgeError::Damaged(format!("the list of {text:?}")))?;
+            let idf = Bm25::idf(f64::from(mask.chunks), list.len() as f64);
+            Ok(Word { text, weight: idf * times as f32, list })
+        };
+        let mut all = read.into_par_iter().map(word).collect::<Result<Vec<Word>>>()?;
         if all.len() > WORDS {
             all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             all.truncate(WORDS);

@@ -406,6 +406,7 @@ export const en = {
   'kb.documents': 'documents',
   'kb.chunks': 'passages',
   'kb.bytes': 'on disk',
+  'kb.bytes.shared': 'in a database that several servers share',
   'kb.mode.words': 'By words',
   'kb.mode.hybrid': 'By words and vectors',
   'kb.mode.about': 'how passages are found',

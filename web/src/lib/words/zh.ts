@@ -388,6 +388,7 @@ export const zh: Record<keyof typeof en, string> = {
   'kb.documents': '篇文档',
   'kb.chunks': '段',
   'kb.bytes': '磁盘占用',
+  'kb.bytes.shared': '几台服务器共用的数据库',
   'kb.mode.words': '按词',
   'kb.mode.hybrid': '按词和向量',
   'kb.mode.about': '检索方式',
