@@ -156,6 +156,12 @@ pub fn answer(
         Some(local) => written(local, question, &sources, &about, how, on, &mut answer)?,
         None => quoted(question, &sources, &about, &mut answer),
     }
+    // Rows were asked for this question: a model that makes nothing of them does not keep them from whoever asks.
+    if answer.written && answer.sentences.is_empty() {
+        let rows: Vec<usize> = about.into_iter().filter(|&index| evidence.has_rows(index)).collect();
+        quoted(question, &sources, &rows, &mut answer);
+        answer.written = answer.sentences.is_empty();
+    }
     answer.found = !answer.sentences.is_empty();
     answer.text = joined(answer.sentences.iter().map(|sentence| sentence.text.as_str()));
     Ok(answer)

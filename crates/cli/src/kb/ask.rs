@@ -194,10 +194,7 @@ fn explain(lang: Lang, followed: &Followed, evidence: &Evidence) {
     };
     note(format_args!("{}{by}: {}", lang.pick("查找", "searched for"), visible(&followed.searched)));
     if let Some(text) = &followed.refused {
-        let why = lang.pick(
-            "模型的改写不是原来的问题,没有采用",
-            "the model's rewriting is another question, not taken",
-        );
+        let why = lang.pick("没有采用模型的改写", "the model's rewriting, not taken");
         note(format_args!("{why}: {}", visible(text)));
     }
     for one in &evidence.considered {

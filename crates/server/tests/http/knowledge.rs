@@ -142,6 +142,8 @@ fn a_model_asks_a_live_source_within_what_the_question_says() {
     assert_eq!(about["considered"][0]["asked"], true);
     assert!(about["considered"][0]["likelihood"].is_f64(), "{about}");
     assert_eq!(answer["calls"], about["calls"]);
+    // It makes nothing of the row, which was asked for this question: so the row itself answers.
+    assert_eq!((&answer["written"], &answer["text"]), (&json!(false), &about["passages"][0]["text"]));
     for body in [
         json!({ "question": question, "max_tokens": 8, "live": false }),
         json!({ "question": "How long does the trial period last?", "max_tokens": 8, "filter": { "source": "uploads" } }),

@@ -143,6 +143,11 @@ impl Evidence {
         self.calls.push(call);
     }
 
+    /// Whether a passage holds rows of a live source.
+    pub(super) fn has_rows(&self, passage: usize) -> bool {
+        self.call_of(passage).is_some_and(|call| self.calls[call].rows > 0)
+    }
+
     /// The call that gave a passage.
     pub(super) fn call_of(&self, passage: usize) -> Option<usize> {
         self.calls.iter().position(|call| call.passage == Some(passage))
