@@ -1,5 +1,5 @@
-//! Which live sources are asked, and what for: `goldens/knowledge/live`. `school` and `workshop` are what the rule was made
-//! with; `unseen` came after it.
+//! Which live sources are asked, and what for: `goldens/knowledge/live`. `school`, `workshop` and `hospital` are what the rule
+//! was made with; `unseen` came after it.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -106,7 +106,7 @@ fn count(local: Option<&Local>, set: &str) -> Counts {
 
 #[test]
 fn without_a_model_only_what_is_certain_is_asked() {
-    for set in ["school", "workshop", "unseen"] {
+    for set in ["school", "workshop", "hospital", "unseen"] {
         let counts = count(None, set);
         assert_eq!(counts.asked, counts.right, "{set}");
         assert!(counts.asked >= 0.25 * counts.needing, "{set}: {counts:?}");
@@ -119,9 +119,9 @@ fn without_a_model_only_what_is_certain_is_asked() {
 fn a_model_asks_what_the_question_needs() {
     let Some(path) = std::env::var_os("SHUYUAN_LIVE_MODEL") else { return };
     let local = LiveModel::load(Path::new(&path)).unwrap().local();
-    for set in ["school", "workshop", "unseen"] {
+    for set in ["school", "workshop", "hospital", "unseen"] {
         let counts = count(Some(&local), set);
-        assert!(counts.right >= 0.6 * counts.needing, "{set}: {counts:?}");
+        assert!(counts.right >= 0.7 * counts.needing, "{set}: {counts:?}");
         assert!(counts.disturbed <= 0.3 * counts.others, "{set}: {counts:?}");
     }
 }
