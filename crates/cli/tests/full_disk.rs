@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const TRAIN: &str = "
 batch = 2
@@ -21,15 +22,24 @@ checkpoint_every = 2
 struct Disk {
     dir: tempfile::TempDir,
     mounted: bool,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// One test at a time: a process that another one starts holds, for a moment, the file that fills the disk, also when it was
+/// removed.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Disk {
     fn new() -> Self {
+        let turn = turn();
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path()).stderr(Stdio::null());
         let mounted = mount.status().is_ok_and(|status| status.success());
-        Self { dir, mounted }
+        Self { dir, mounted, _turn: turn }
     }
 
     fn path(&self) -> &Path {
@@ -202,6 +212,7 @@ fn a_full_standard_output_is_an_error() {
     if !Path::new("/dev/full").exists() {
         return;
     }
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     for words in [&["doctor"][..], &["doctor", "--json"]] {
         let full = File::options().write(true).open("/dev/full").unwrap();
