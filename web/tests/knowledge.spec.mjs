@@ -208,8 +208,8 @@ export const tests = {
     await visit(page, 'knowledge');
     await put(page, FILES.slice(0, 1));
     const info = (await (await page.request.get(new URL('/api/kb/documents?source=uploads', url).href)).json()).documents[0];
-    const citation = { passage: 0, document: info.id, title: info.title, page: null, start: 35, end: 71, quote: 'The trial period lasts three months.', overlap: 1, gain: null };
-    const passages = { mode: 'words', searched: 'How long is it? What is the trial period?', model: 'academy', passages: [] };
+    const citation = { passage: 0, call: null, document: info.id, title: info.title, page: null, start: 35, end: 71, quote: 'The trial period lasts three months.', overlap: 1, gain: null };
+    const passages = { mode: 'words', searched: 'How long is it? What is the trial period?', by: 'rule', model: 'academy', passages: [] };
     const answer = {
       found: true,
       text: 'It lasts three months.',
@@ -218,6 +218,7 @@ export const tests = {
       withheld: [],
       read: 1,
       written: true,
+      calls: [],
     };
     const event = (name, data) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
     await page.route('**/api/kb/ask', (route) =>
@@ -231,6 +232,27 @@ export const tests = {
     await dropped.locator('summary').click();
     assert.equal(await dropped.locator('li').innerText(), 'It is paid double.');
     await shot(page, folder, 'knowledge-dropped');
+    await page.unroute('**/api/kb/ask');
+    const call = { source: 'stock', arguments: { item: 'paper' }, fetched: 1_795_867_200, cached: false, rows: 1, more: false, error: null, passage: 0 };
+    const live = {
+      ...answer,
+      sentences: [{ text: 'There are 5.', citations: [{ ...citation, call: 0, document: 0, title: 'stock', quote: 'item: paper, count: 5' }] }],
+      dropped: [],
+      calls: [call, { ...call, source: 'prices', rows: 0, fetched: null, error: 'no answer in time', passage: null }],
+    };
+    const bodies = [];
+    await page.route('**/api/kb/ask', (route) => {
+      bodies.push(route.request().postDataJSON());
+      return route.fulfill({ contentType: 'text/event-stream', body: event('passages', { ...passages, by: 'model', searched: 'How much paper is there?' }) + event('answer', live) });
+    });
+    const asked = await question(page, 'How much of it is there?');
+    assert.match(await asked.innerText(), /The model made the question stand alone, .*: How much paper is there\?/);
+    assert.match(await asked.getByTestId('live').innerText(), /asked stock\(item=paper\) at .*2026/);
+    assert.match(await asked.getByTestId('live-failed').innerText(), /prices\(item=paper\): no answer in time/);
+    assert.equal(await asked.locator('button.mark').count(), 0, 'a live source is no document to open');
+    await question(page, 'And ink?');
+    assert.deepEqual([bodies[0].answered, bodies[1].before], ['It lasts three months.', 'How much paper is there?']);
+    await shot(page, folder, 'knowledge-live');
     await page.unroute('**/api/kb/ask');
     await page.route('**/api/kb/ask', (route) =>
       route.fulfill({ contentType: 'text/event-stream', body: event('error', { error: { message: 'the context is full' } }) }),

@@ -24,6 +24,9 @@ pub enum ChainError {
     /// The model cannot read the text.
     #[error(transparent)]
     Model(#[from] shuyuan_model::ModelError),
+    /// The knowledge base cannot be read.
+    #[error(transparent)]
+    Knowledge(#[from] shuyuan_knowledge::KnowledgeError),
 }
 
 /// How to generate.

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const TRAIN: &str = "
 batch = 2
@@ -21,15 +22,24 @@ checkpoint_every = 2
 struct Disk {
     dir: tempfile::TempDir,
     mounted: bool,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// One test at a time: a process that another one starts holds, for a moment, the file that fills the disk, also when it was
+/// removed.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Disk {
     fn new() -> Self {
+        let turn = turn();
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(dir.path()).stderr(Stdio::null());
         let mounted = mount.status().is_ok_and(|status| status.success());
-        Self { dir, mounted }
+        Self { dir, mounted, _turn: turn }
     }
 
     fn path(&self) -> &Path {
@@ -134,12 +144,75 @@ fn a_full_disk_costs_no_work() {
     assert!(weights("parts") == weights("whole"));
 }
 
+/// What the knowledge base in `at` has, but for the numbers of documents.
+fn known(at: &Path) -> Vec<String> {
+    let documents = json(at, &["kb", "list", "--documents", "--json"]);
+    let line = |one: &serde_json::Value| format!("{} {} {}", one["item"], one["characters"], one["chunks"]);
+    let mut all: Vec<String> = documents.as_array().unwrap().iter().map(line).collect();
+    for question in ["word7 word19", "annual leave", "第三章"] {
+        let found = json(at, &["kb", "search", question, "--limit", "1", "--json"]);
+        all.push(format!("{} {}", found["searched"], found["passages"][0]["why"]["words"]));
+    }
+    all
+}
+
+/// A folder with `count` texts of some thirty kilobytes.
+fn texts(dir: &Path, count: usize) {
+    for n in 0..count {
+        let words: Vec<String> =
+            (0..4_000).map(|i| format!("word{}", (n * 31 + i * i * 7 + i / 3) % 997)).collect();
+        let text = format!("# Text {n}\n\n{}\n\n第三章的内容，第 {n} 份。\n", words.join(" "));
+        std::fs::write(dir.join(format!("text{n:03}.md")), text).unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_costs_no_knowledge() {
+    let (disk, elsewhere) = (Disk::new(), tempfile::tempdir().unwrap());
+    let at = disk.path();
+    let books = elsewhere.path().join("books");
+    std::fs::create_dir(&books).unwrap();
+    std::fs::write(books.join("leave.md"), "# Leave\n\nEveryone has 28 days of annual leave.\n").unwrap();
+    let add = ["kb", "add", books.to_str().unwrap()];
+    let refused = |kib: usize, words: &[&str]| {
+        let output = disk.with_room(kib, words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{kib} KiB {words:?}\n{errors}");
+        assert!(!errors.contains("panicked"), "{kib} KiB {words:?}: {errors}");
+        assert!(errors.contains("free some space"), "{kib} KiB {words:?}: {errors}");
+    };
+    // A base that could not be made is made by the next run.
+    for kib in [0, 8, 64] {
+        refused(kib, &add);
+    }
+    common::out(at, &add);
+    let kept = known(at);
+    assert!(kept.iter().any(|line| line.contains("leave.md")), "{kept:?}");
+
+    texts(&books, 120);
+    for kib in [0, 16, 128, 1024] {
+        refused(kib, &["kb", "sync", "books"]);
+        let now = known(at);
+        assert!(
+            kept[..kept.len() - 3].iter().all(|line| now.contains(line)),
+            "{kib} KiB: what was kept is there"
+        );
+        let found = json(at, &["kb", "search", "annual leave", "--source", "books", "--json"]);
+        assert_eq!(found["passages"][0]["document"]["item"], "leave.md", "{kib} KiB");
+    }
+    // Once there is room, it goes on, and nothing tells the base from one that always had room.
+    common::out(at, &["kb", "sync", "books"]);
+    common::out(elsewhere.path(), &add);
+    assert_eq!(known(at), known(elsewhere.path()));
+}
+
 /// A result that cannot be written is no success.
 #[test]
 fn a_full_standard_output_is_an_error() {
     if !Path::new("/dev/full").exists() {
         return;
     }
+    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     for words in [&["doctor"][..], &["doctor", "--json"]] {
         let full = File::options().write(true).open("/dev/full").unwrap();

@@ -127,6 +127,61 @@ fn a_handbook_is_added_searched_asked_and_kept_fresh() {
 }
 
 #[test]
+fn a_live_source_is_asked_for_the_present_value_and_cited_with_the_moment() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (home, books) = (dir.path().join("home"), dir.path().join("handbook"));
+    write(
+        &books.join("orders.md"),
+        "# Orders\n\nAn order can be cancelled within a day. Its state is told by the office.\n",
+    );
+    json(&home, &["kb", "add", books.to_str().expect("a path")]);
+    let (file, rows) = (dir.path().join("orders.toml"), dir.path().join("rows.db"));
+    let definition = |sql: &str| {
+        format!(
+            "name = \"orders\"\nkind = \"sqlite\"\npath = {rows:?}\n[live]\n\
+             description = {{ en = \"The present state of an order\", zh = \"订单现在的状态\" }}\nsql = {sql:?}\n\
+             [live.parameters.number]\ntype = \"integer\"\nrequired = true\n"
+        )
+    };
+    write(&rows, "");
+    write(&file, &definition("SELECT :number AS number, 'in the harbour' AS place"));
+    let added = run(&home, &["kb", "source", "add", file.to_str().expect("a path")]);
+    assert!(added.status.success(), "{added:?}");
+    let question = "What is the state of order 48213?";
+    let answer = json(&home, &["kb", "ask", question]);
+    assert_eq!(
+        answer["sentences"][0]["citations"][0]["quote"], "number: 48213, place: in the harbour",
+        "{answer}"
+    );
+    assert_eq!(answer["calls"][0]["arguments"]["number"], 48213);
+    assert_eq!(json(&home, &["kb", "ask", question, "--no-live"])["calls"], Value::Array(vec![]));
+    let said = run(&home, &["kb", "ask", question, "--explain"]);
+    let (out, notes) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(out.contains("asked live: orders(number=48213), 20") && out.contains(" UTC"), "{out}");
+    assert!(notes.contains("live source orders: words ") && notes.contains(": asked"), "{notes}");
+    let other = run(&home, &["kb", "ask", "How is an order cancelled?", "--explain"]);
+    let notes = String::from_utf8_lossy(&other.stderr);
+    assert!(notes.contains("the question does not say what it must be given"), "{notes}");
+    let leans =
+        run(&home, &["kb", "ask", "And how long is it kept?", "--follows", "What is an order?", "--explain"]);
+    let notes = String::from_utf8_lossy(&leans.stderr);
+    assert!(
+        notes.contains("(with the question before it): And how long is it kept? What is an order?"),
+        "{notes}"
+    );
+
+    write(&file, &definition("SELECT :number FROM nowhere"));
+    run(&home, &["kb", "source", "add", file.to_str().expect("a path")]);
+    let said = run(&home, &["kb", "ask", question]);
+    let (out, notes) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(out.contains("Its state is told by the office."), "{out}");
+    assert!(
+        notes.contains("a live source gave nothing: orders(number=48213): ") && notes.contains("nowhere"),
+        "{notes}"
+    );
+}
+
+#[test]
 fn a_new_base_knows_the_course() {
     let dir = tempfile::tempdir().expect("a folder");
     let answer = json(dir.path(), &["kb", "ask", "What does attention gather?"]);

@@ -68,6 +68,23 @@ impl KnowledgeError {
 }
 
 fn explained(error: &rusqlite::Error) -> String {
+    use rusqlite::ffi::{
+        SQLITE_IOERR_FSYNC, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE,
+        SQLITE_IOERR_WRITE,
+    };
+    // A limit on the size of files, or no room for the index of the log, is not told as a full disk.
+    const WRITING: [i32; 5] = [
+        SQLITE_IOERR_FSYNC,
+        SQLITE_IOERR_SHMOPEN,
+        SQLITE_IOERR_SHMSIZE,
+        SQLITE_IOERR_TRUNCATE,
+        SQLITE_IOERR_WRITE,
+    ];
+    if error.sqlite_error().is_some_and(|error| WRITING.contains(&error.extended_code)) {
+        return format!(
+            "it cannot be written ({error}): if the disk is full, free some space; nothing that was kept is lost"
+        );
+    }
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => {
             "the disk is full; free some space, nothing that was kept is lost".into()

@@ -108,6 +108,7 @@ impl From<shuyuan_chain::ChainError> for ApiError {
             shuyuan_chain::ChainError::Engine(error) => error.into(),
             shuyuan_chain::ChainError::Text(error) => Self::bad(error.to_string()),
             shuyuan_chain::ChainError::Model(error) => error.into(),
+            shuyuan_chain::ChainError::Knowledge(error) => error.into(),
         }
     }
 }

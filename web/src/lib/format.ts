@@ -47,6 +47,12 @@ export function moment(seconds: number): string {
   return new Intl.DateTimeFormat(app.lang === 'zh' ? 'zh-CN' : 'en-GB', form).format(then);
 }
 
+/** Seconds since 1970 as a moment, to the second. */
+export function exactly(seconds: number): string {
+  const form: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'medium' };
+  return new Intl.DateTimeFormat(app.lang === 'zh' ? 'zh-CN' : 'en-GB', form).format(new Date(seconds * 1000));
+}
+
 /** A token's text with what cannot be seen made visible. */
 export function visible(text: string): string {
   return text.replace(/\n/g, '↵').replace(/\t/g, '⇥').replace(/\r/g, '␍');

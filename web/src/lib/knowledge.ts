@@ -106,8 +106,23 @@ export interface Filter {
   before?: string;
 }
 
+/** A live source that was asked. */
+export interface Call {
+  source: string;
+  arguments: Record<string, string | number | boolean>;
+  /** Seconds since 1970. */
+  fetched: number | null;
+  cached: boolean;
+  rows: number;
+  more: boolean;
+  error: string | null;
+  passage: number | null;
+}
+
 export interface Citation {
   passage: number;
+  /** Which of the answer's calls gave it; none for a document. */
+  call: number | null;
   document: number;
   title: string;
   page: number | null;
@@ -126,11 +141,14 @@ export interface Answer {
   withheld: string[];
   read: number;
   written: boolean;
+  calls: Call[];
 }
 
 export interface Passages {
   mode: 'words' | 'hybrid';
   searched: string;
+  /** Who made a question stand alone that leans on the one before it. */
+  by: 'model' | 'rule' | null;
   model: string | null;
   passages: Passage[];
 }
@@ -226,6 +244,7 @@ export function upload(file: File, onsent: (share: number) => void): Promise<Upl
 export interface Question {
   question: string;
   before?: string;
+  answered?: string;
   quote?: boolean;
   filter?: Filter;
 }
@@ -250,7 +269,7 @@ export async function ask(
 
 /** Which numbers the citations of an answer have: the same place has one. */
 export function numbered(answer: Answer): { sources: Citation[]; of: (citation: Citation) => number } {
-  const key = ({ document, start, end }: Citation) => `${document} ${start} ${end}`;
+  const key = ({ document, call, start, end }: Citation) => `${document} ${call} ${start} ${end}`;
   const sources: Citation[] = [];
   const numbers = new Map<string, number>();
   for (const citation of answer.sentences.flatMap((sentence) => sentence.citations)) {
@@ -268,6 +287,11 @@ export const COURSE = 'course';
 
 /** What people call a source. */
 export const sourceName = (name: string) => (name === UPLOADS ? t('kb.uploads') : name === COURSE ? t('kb.course') : name);
+
+/** What was asked of a live source: its name and the values. */
+export function written({ source, arguments: values }: Call): string {
+  return `${source}(${Object.entries(values).map(([name, value]) => `${name}=${value}`).join(', ')})`;
+}
 
 /** Where a passage or document stands, in a line. */
 export function placeOf(document: DocumentInfo): string {

@@ -58,11 +58,12 @@ pub fn run(academy: &Academy, questions: &[Question], local: &Local) -> Result<I
                     ..Options::default()
                 };
                 let how = AnswerOptions { options, guard, ..AnswerOptions::default() };
+                let evidence = passages.clone().into();
                 let said =
                     answer(
                         Some(local),
                         &question.query,
-                        &passages,
+                        &evidence,
                         &how,
                         &mut |_| ControlFlow::Continue(()),
                     )?;

@@ -102,7 +102,8 @@ pub fn run(
         let Some(local) = answers else { continue };
         passages.truncate(5);
         let how = AnswerOptions::default();
-        let said = answer(local, &question.query, &passages, &how, &mut |_| ControlFlow::Continue(()))?;
+        let evidence = passages.into();
+        let said = answer(local, &question.query, &evidence, &how, &mut |_| ControlFlow::Continue(()))?;
         counts.questions += 1.0;
         if question.rel.is_empty() {
             counts.declined += f64::from(u8::from(!said.found));
@@ -114,7 +115,7 @@ pub fn run(
         kept += said.sentences.len() as f64;
         for citation in said.sentences.iter().filter_map(|sentence| sentence.citations.first()) {
             cited += 1.0;
-            let document = &passages[citation.passage].document;
+            let document = &evidence.passages[citation.passage].document;
             right += f64::from(u8::from(grade(document, question) > 0.0));
         }
     }

@@ -6,12 +6,14 @@
 mod follow;
 mod guard;
 mod likelihood;
+mod live;
 mod prompt;
 mod summary;
 mod support;
 
-pub use follow::follow_up;
+pub use follow::{By, Followed, History, follow_up};
 pub use likelihood::rerank;
+pub use live::{Call, Considered, Evidence, LiveSources};
 pub use summary::{Summary, summarize_document};
 
 use crate::{ChainError, Local, Options, Piece};
@@ -31,6 +33,8 @@ const GAIN: f64 = 0.5;
 /// How much of the question's words a passage must have, or how near it must be, to be about it.
 const ABOUT: f64 = 0.34;
 const NEAR: f32 = 0.5;
+/// Rows of a live source that are quoted.
+const ROWS: usize = 10;
 
 /// How to answer.
 #[derive(Clone, Debug)]
@@ -66,6 +70,8 @@ pub struct Answer {
     pub read: usize,
     /// Whether a model wrote it; otherwise it consists of the documents' own sentences.
     pub written: bool,
+    /// The live sources that were asked for it, also those that gave nothing.
+    pub calls: Vec<Call>,
 }
 
 /// A sentence of an answer and where it comes from.
@@ -77,14 +83,16 @@ pub struct Sentence {
     pub citations: Vec<Citation>,
 }
 
-/// A place that supports a sentence. Places are in characters of the document.
+/// A place that supports a sentence. Places are in characters of the document; of what a live source gave, if it is one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Citation {
     /// Which of the passages, from 0.
     pub passage: usize,
-    /// The document's number.
+    /// Which of the answer's calls gave it, from 0; none for a document.
+    pub call: Option<usize>,
+    /// The document's number; 0 for a live source.
     pub document: u32,
-    /// Its title.
+    /// Its title; the live source's name.
     pub title: String,
     /// The page.
     pub page: Option<u64>,
@@ -103,11 +111,13 @@ pub struct Citation {
 /// A passage with what may support something in it.
 struct Source<'p> {
     passage: &'p Passage,
+    /// Which call gave it.
+    call: Option<usize>,
     ground: Ground,
     orders: Vec<Range<usize>>,
 }
 
-/// Answers `question` out of `passages`. Tells each piece that the model writes to `on` as it comes: a draft, of which the
+/// Answers `question` out of what was found. Tells each piece that the model writes to `on` as it comes: a draft, of which the
 /// answer keeps what is supported.
 ///
 /// # Errors
@@ -115,29 +125,42 @@ struct Source<'p> {
 pub fn answer(
     local: Option<&Local>,
     question: &str,
-    passages: &[Passage],
+    evidence: &Evidence,
     how: &AnswerOptions,
     on: &mut dyn FnMut(&Piece) -> ControlFlow<()>,
 ) -> Result<Answer, ChainError> {
+    let passages = &evidence.passages;
     let sources: Vec<Source> = passages
         .iter()
-        .map(|passage| {
+        .enumerate()
+        .map(|(index, passage)| {
             let orders = if how.guard { guard::orders(&passage.text) } else { Vec::new() };
-            Source { passage, ground: Ground::new(&passage.text, &orders), orders }
+            let ground = Ground::new(&passage.text, &orders);
+            Source { passage, call: evidence.call_of(index), ground, orders }
         })
         .collect();
     let withheld = sources
         .iter()
         .flat_map(|source| source.orders.iter().map(|range| source.passage.text[range.clone()].to_string()));
-    let mut answer = Answer { withheld: withheld.collect(), read: passages.len(), ..Answer::default() };
-    let about: Vec<usize> =
-        (0..sources.len()).filter(|&index| is_about(question, sources[index].passage)).collect();
+    let calls = evidence.calls.clone();
+    let mut answer =
+        Answer { withheld: withheld.collect(), read: passages.len(), calls, ..Answer::default() };
+    // What was asked for this question is about it, whatever its words.
+    let about: Vec<usize> = (0..sources.len())
+        .filter(|&index| sources[index].call.is_some() || is_about(question, sources[index].passage))
+        .collect();
     if about.is_empty() {
         return Ok(answer);
     }
     match local {
         Some(local) => written(local, question, &sources, &about, how, on, &mut answer)?,
         None => quoted(question, &sources, &about, &mut answer),
+    }
+    // Rows were asked for this question: a model that makes nothing of them does not keep them from whoever asks.
+    if answer.written && answer.sentences.is_empty() {
+        let rows: Vec<usize> = about.into_iter().filter(|&index| evidence.has_rows(index)).collect();
+        quoted(question, &sources, &rows, &mut answer);
+        answer.written = answer.sentences.is_empty();
     }
     answer.found = !answer.sentences.is_empty();
     answer.text = joined(answer.sentences.iter().map(|sentence| sentence.text.as_str()));
@@ -190,7 +213,7 @@ fn written(
                 }
                 gained = Some(nats);
             }
-            citations.push(citation(index, source.passage, &span, gained));
+            citations.push(citation(index, source, &span, gained));
         }
         citations.sort_by(|a, b| b.overlap.total_cmp(&a.overlap));
         citations.truncate(3);
@@ -203,12 +226,20 @@ fn written(
     Ok(())
 }
 
-/// The documents' own sentences that have most of the question's words, in the order in which they stand there.
+/// The rows of live sources; the documents' own sentences that have most of the question's words, in the order in which they
+/// stand there.
 fn quoted(question: &str, sources: &[Source], about: &[usize], answer: &mut Answer) {
     let wanted = content(question);
     let mut best: Vec<(f64, usize, Range<usize>)> = Vec::new();
+    let mut rows: Vec<(f64, usize, Range<usize>)> = Vec::new();
     for &index in about {
         let passage = sources[index].passage;
+        if sources[index].call.is_some() {
+            let all = sentences(&passage.text).into_iter();
+            let fine = all.filter(|range| !sources[index].orders.contains(range));
+            rows.extend(fine.take(ROWS).map(|range| (1.0, index, range)));
+            continue;
+        }
         let weights: std::collections::HashMap<&str, f64> =
             passage.why.shares.iter().map(|(word, share)| (word.as_str(), f64::from(*share))).collect();
         let all: f64 = wanted.iter().map(|word| weights.get(word.as_str()).copied().unwrap_or(0.2)).sum();
@@ -234,17 +265,18 @@ fn quoted(question: &str, sources: &[Source], about: &[usize], answer: &mut Answ
     let least = best.first().map_or(0.0, |(score, ..)| score * 0.8);
     best.retain(|(score, ..)| *score >= least.max(0.25));
     best.truncate(3);
-    for (_, index, range) in best {
-        let passage = sources[index].passage;
-        let text = passage.text[range.clone()].to_string();
-        let citations = vec![citation(index, passage, &Span { range, overlap: 1.0 }, None)];
+    for (_, index, range) in rows.into_iter().chain(best) {
+        let source = &sources[index];
+        let text = source.passage.text[range.clone()].to_string();
+        let citations = vec![citation(index, source, &Span { range, overlap: 1.0 }, None)];
         if answer.sentences.iter().all(|sentence| sentence.text != text) {
             answer.sentences.push(Sentence { text, citations });
         }
     }
 }
 
-fn citation(index: usize, passage: &Passage, span: &Span, gain: Option<f64>) -> Citation {
+fn citation(index: usize, source: &Source, span: &Span, gain: Option<f64>) -> Citation {
+    let passage = source.passage;
     let start = passage.start + passage.text[..span.range.start].chars().count() as u64;
     let quote = passage.text[span.range.clone()].to_string();
     let pages = &passage.document.pages;
@@ -254,6 +286,7 @@ fn citation(index: usize, passage: &Passage, span: &Span, gain: Option<f64>) -> 
     };
     Citation {
         passage: index,
+        call: source.call,
         document: passage.document.id,
         title: passage.document.title.clone(),
         page,

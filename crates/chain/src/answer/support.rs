@@ -72,7 +72,7 @@ pub(super) fn contradicts(text: &str, claim: &str) -> bool {
 }
 
 /// Numbers, in digits: 3, three and 三 are the same.
-fn numbers(text: &str) -> BTreeSet<String> {
+pub(super) fn numbers(text: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut digits = String::new();
     let mut word = String::new();
@@ -170,7 +170,7 @@ fn chinese(text: &str) -> Vec<String> {
 }
 
 /// Whether a text says that something is not so.
-fn denies(text: &str) -> bool {
+pub(super) fn denies(text: &str) -> bool {
     let lower = text.to_lowercase();
     let words = lower.split(|char: char| !char.is_alphanumeric() && char != '\'' && char != '’');
     let english = ["not", "no", "never", "cannot", "none", "nor", "without"];

@@ -19,8 +19,10 @@ fn base(texts: &[(&str, &str)]) -> (tempfile::TempDir, Base) {
 
 fn ask(base: &Base, question: &str) -> Answer {
     let found = base.search(&Query::new(question, Reader::Owner)).expect("found");
-    answer(None, question, &found.passages, &AnswerOptions::default(), &mut |_| ControlFlow::Continue(()))
-        .expect("answered")
+    answer(None, question, &found.passages.into(), &AnswerOptions::default(), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .expect("answered")
 }
 
 #[test]
@@ -56,4 +58,78 @@ fn orders_in_documents_are_kept_out_and_told() {
     let answer = ask(&base, "When does the office open?");
     assert_eq!(answer.text, "The office opens at nine.");
     assert_eq!(answer.withheld.len(), 1);
+}
+
+/// A source that answers with what it was asked, beside the base; `more` goes into its definition.
+fn live(base: &Base, dir: &std::path::Path, sql: &str, more: &str) {
+    std::fs::write(dir.join("rows.db"), "").expect("a file");
+    let definition = format!(
+        "name = \"orders\"\nkind = \"sqlite\"\npath = {:?}\ngroups = [\"staff\"]\n[live]\n\
+         description = {{ zh = \"某个订单现在的状态\", en = \"The present state of an order\" }}\nsql = {sql:?}\n{more}\
+         [live.parameters.number]\ntype = \"integer\"\nrequired = true\n",
+        dir.join("rows.db"),
+    );
+    let definition = shuyuan_knowledge::Definition::parse(&definition).expect("a definition");
+    base.add_source(&definition).expect("added");
+}
+
+fn gather(base: &Base, reader: &Reader, filter: &shuyuan_knowledge::Filter, question: &str) -> Evidence {
+    let found = base.search(&Query::new(question, reader.clone())).expect("found").passages;
+    let sources = LiveSources { base, reader, filter };
+    Evidence::gather(None, &sources, question, found, &Options::default()).expect("gathered")
+}
+
+#[test]
+fn what_a_live_source_says_is_quoted_with_what_was_asked_and_when() {
+    let (dir, base) =
+        base(&[("orders.txt", "Orders are sent by lorry. An order can be cancelled within a day.")]);
+    live(&base, dir.path(), "SELECT :number AS number, 'in the harbour' AS place", "");
+    let everything = shuyuan_knowledge::Filter::default();
+    let question = "What is the state of order 48213?";
+    let staff = Reader::of(["staff"]);
+    let evidence = gather(&base, &staff, &everything, question);
+    let said =
+        answer(None, question, &evidence, &AnswerOptions::default(), &mut |_| ControlFlow::Continue(()))
+            .expect("answered");
+    assert_eq!(said.sentences[0].text, "number: 48213, place: in the harbour");
+    let citation = &said.sentences[0].citations[0];
+    assert_eq!((citation.call, citation.document, citation.title.as_str()), (Some(0), 0, "orders"));
+    let call = &said.calls[0];
+    assert_eq!((call.written().as_str(), call.rows), ("orders(number=48213)", 1));
+    assert!(call.moment().is_some_and(|moment| moment.ends_with(" UTC")));
+    // Who may not ask it hears nothing of it, nor does a question that does not need it, or is put to something else.
+    let other = shuyuan_knowledge::Filter { source: Some("s".into()), ..everything.clone() };
+    for (reader, filter, question) in [
+        (&Reader::public(), &everything, question),
+        (&staff, &other, question),
+        (&staff, &everything, "How is an order cancelled?"),
+        (&staff, &everything, "What is the state of order 1 and of order 2?"),
+    ] {
+        let evidence = gather(&base, reader, filter, question);
+        assert!(evidence.calls.is_empty(), "{question}: {:?}", evidence.calls);
+        assert!(*reader == staff && filter.source.is_none() || evidence.considered.is_empty());
+    }
+    live(&base, dir.path(), "SELECT :number AS number WHERE :number < 9", "");
+    let evidence = gather(&base, &staff, &everything, question);
+    assert_eq!(evidence.passages[0].text, "orders(number=48213): no rows");
+}
+
+#[test]
+fn a_live_source_that_fails_costs_nothing_but_its_rows() {
+    let (dir, base) = base(&[("orders.txt", "The state of an order is told by the warehouse.")]);
+    let endless =
+        "WITH RECURSIVE n(x) AS (SELECT :number UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
+    for (sql, more, why) in
+        [("SELECT :number FROM nowhere", "", "nowhere"), (endless, "timeout = \"1s\"\n", "in time")]
+    {
+        live(&base, dir.path(), sql, more);
+        let question = "What is the state of order 48213?";
+        let evidence = gather(&base, &Reader::Owner, &shuyuan_knowledge::Filter::default(), question);
+        let said =
+            answer(None, question, &evidence, &AnswerOptions::default(), &mut |_| ControlFlow::Continue(()))
+                .expect("answered");
+        assert_eq!(said.text, "The state of an order is told by the warehouse.");
+        let error = said.calls[0].error.as_deref().unwrap_or_default();
+        assert!(error.contains(why) && said.calls[0].passage.is_none(), "{error}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Answers out of the documents, as server-sent events: `passages`, `draft` while the model writes, `answer`; or `error`.
 //!
-//! question → passages → a turn in the queue → a thread that writes and checks → events.
+//! question → a turn in the queue → a thread: a question that stands alone → passages → live sources → an answer, checked
+//! → events.
 
 use super::search::{filter, question};
 use super::told;
@@ -17,9 +18,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 use serde_json::json;
-use shuyuan_chain::{AnswerOptions, Options, answer, follow_up};
+use shuyuan_chain::{Answer, AnswerOptions, Evidence, History, LiveSources, Options, answer, follow_up};
 use shuyuan_engine::{Cancel, Sampling};
-use shuyuan_knowledge::{Filter, Found, Reader};
+use shuyuan_knowledge::{Filter, Reader};
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
@@ -35,9 +36,11 @@ const TOKENS: i64 = 4_096;
 /// What is asked.
 struct Asked {
     question: String,
-    /// The question with what it leans on.
-    searched: String,
+    /// What was said before it.
+    before: Option<History>,
     passages: usize,
+    /// Whether live sources may be asked.
+    live: bool,
     filter: Filter,
     reader: Reader,
     how: AnswerOptions,
@@ -47,21 +50,14 @@ struct Asked {
 
 pub(crate) async fn ask(Whose(reader): Whose, State(app): Shared, fields: Fields) -> Result<Response> {
     let preparing = app.clone();
-    let (asked, found) = aside(move || {
-        let asked = prepare(&preparing, &fields, reader)?;
-        let knowledge = preparing.academy.knowledge().map_err(told)?;
-        let (filter, reader) = (asked.filter.clone(), asked.reader.clone());
-        let found = knowledge.search(&asked.searched, asked.passages, filter, reader, false).map_err(told)?;
-        Ok((asked, found))
-    })
-    .await?;
+    let asked = aside(move || prepare(&preparing, &fields, reader)).await?;
     // Sentences that are there already need no turn.
     let turn = match asked.model {
         Some(_) => Some(app.turns.take().await?),
         None => None,
     };
     let tally = Arc::new(Tally::default());
-    let mut response = start(app, asked, found, turn, tally.clone());
+    let mut response = start(app, asked, turn, tally.clone());
     response.extensions_mut().insert(tally);
     Ok(response)
 }
@@ -91,9 +87,15 @@ fn prepare(app: &App, fields: &Fields, reader: Reader) -> Result<Asked> {
         ..Options::default()
     };
     let guard = fields.get("guard").is_none() || fields.flag("guard")?;
+    let said = |name| Ok::<_, ApiError>(fields.text(name)?.unwrap_or_default().to_string());
+    let before = match fields.text("before")? {
+        Some(before) => Some(History { question: before.into(), answer: said("answered")? }),
+        None => None,
+    };
     Ok(Asked {
-        searched: follow_up(fields.text("before")?, &question),
+        before,
         question,
+        live: fields.get("live").is_none() || fields.flag("live")?,
         passages: fields.integer("passages", 1..=PASSAGES)?.unwrap_or(5) as usize,
         filter: filter(fields)?,
         reader,
@@ -114,17 +116,11 @@ impl Drop for Events {
     }
 }
 
-fn start(
-    app: Arc<App>,
-    asked: Asked,
-    found: Found,
-    turn: Option<OwnedSemaphorePermit>,
-    tally: Arc<Tally>,
-) -> Response {
+fn start(app: Arc<App>, asked: Asked, turn: Option<OwnedSemaphorePermit>, tally: Arc<Tally>) -> Response {
     let (sender, events) = unbounded_channel();
     let cancel = asked.how.options.cancel.clone();
     tokio::task::spawn_blocking(move || {
-        say(&app, &asked, &found, &tally, &sender);
+        say(&app, &asked, &tally, &sender);
         drop(turn);
     });
     let events = stream::unfold(Events { events, cancel }, |mut all| async move {
@@ -135,24 +131,57 @@ fn start(
     ([(header::CACHE_CONTROL, "no-store")], sse).into_response()
 }
 
-fn say(app: &App, asked: &Asked, found: &Found, tally: &Tally, to: &UnboundedSender<Event>) {
+fn say(app: &App, asked: &Asked, tally: &Tally, to: &UnboundedSender<Event>) {
     let tell = |name: &str, value: serde_json::Value| {
         let sent = to.send(Event::default().event(name).data(value.to_string()));
         if sent.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
+    // Whoever has left hears nothing of it.
+    let _ = match answered(app, asked, tally, &tell) {
+        Ok(Some(answer)) => tell("answer", value(&answer)),
+        Ok(None) => ControlFlow::Break(()),
+        Err(error) => tell("error", error.body()),
+    };
+}
+
+/// The answer; none if nobody listens any more.
+fn answered(
+    app: &App,
+    asked: &Asked,
+    tally: &Tally,
+    tell: &dyn Fn(&str, serde_json::Value) -> ControlFlow<()>,
+) -> Result<Option<Answer>> {
     let model = asked.model.as_ref();
+    let local = model.map(|model| model.local());
+    let options = &asked.how.options;
+    let followed = follow_up(local.as_ref(), asked.before.as_ref(), &asked.question, options)?;
+    let knowledge = app.academy.knowledge().map_err(told)?;
+    let Asked { filter, reader, .. } = asked;
+    let found = knowledge
+        .search(&followed.searched, asked.passages, filter.clone(), reader.clone(), false)
+        .map_err(told)?;
+    let evidence = match asked.live {
+        true => {
+            let sources = LiveSources { base: &knowledge.base, reader, filter };
+            Evidence::gather(local.as_ref(), &sources, &followed.question, found.passages, options)?
+        }
+        false => found.passages.into(),
+    };
     let about = json!({
         "mode": found.mode,
-        "searched": asked.searched,
+        "searched": followed.searched,
+        "by": followed.by,
+        "refused": followed.refused,
         "model": model.map(|model| model.name.clone()),
-        "passages": found.passages,
+        "passages": evidence.passages,
+        "calls": evidence.calls,
+        "considered": evidence.considered,
     });
     if tell("passages", about).is_break() {
-        return;
+        return Ok(None);
     }
     let mut clock = model.map(|_| Clock::start(&app.metrics, tally, 0));
-    let local = model.map(|model| model.local());
-    let answered = answer(local.as_ref(), &asked.question, &found.passages, &asked.how, &mut |piece| {
+    let answer = answer(local.as_ref(), &followed.question, &evidence, &asked.how, &mut |piece| {
         if let (Some(clock), Some(_)) = (&mut clock, &piece.token) {
             clock.token();
         }
@@ -161,12 +190,8 @@ fn say(app: &App, asked: &Asked, found: &Found, tally: &Tally, to: &UnboundedSen
         } else {
             tell("draft", json!({ "text": piece.text }))
         }
-    });
-    // Whoever has left hears nothing of it.
-    let _ = match answered {
-        Ok(answer) => tell("answer", value(&answer)),
-        Err(error) => tell("error", ApiError::from(error).body()),
-    };
+    })?;
+    Ok(Some(answer))
 }
 
 fn value(value: &impl Serialize) -> serde_json::Value {

@@ -4,7 +4,6 @@
 //! makes JSON or server-sent events of it.
 
 mod embeddings;
-mod hermes;
 mod job;
 mod messages;
 mod prompt;

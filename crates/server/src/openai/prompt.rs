@@ -1,13 +1,12 @@
 //! The ids that the model reads: of a conversation, or of a text.
 
-use super::hermes;
 use super::messages::messages;
 use super::tools::Tools;
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
 use shuyuan_academy::LiveModel;
-use shuyuan_chain::Reader;
+use shuyuan_chain::{Reader, Taught, described};
 use shuyuan_engine::{Grammar, Overflow};
 use shuyuan_text::{CallFormat, END_OF_TEXT, Json, Message, Rendering, Role};
 
@@ -83,11 +82,11 @@ impl Conversation {
         let template = local
             .template()
             .map_err(|error| ApiError::field("model", format_args!("{} cannot chat: {error}", live.name)))?;
-        let taught = Taught::by(live, self.tools.shown());
+        let taught = Taught::by(&live.tokenizer, self.tools.shown());
         let calls = self.messages.iter().any(|m| m.role == Role::Tool || !m.tool_calls.is_empty());
         let (messages, tools) = match taught.tools {
             false if calls || !self.tools.shown().is_empty() => {
-                (hermes::described(&self.messages, self.tools.shown()), Vec::new())
+                (described(&self.messages, self.tools.shown()), Vec::new())
             }
             _ => (self.messages, self.tools.shown().to_vec()),
         };
@@ -103,12 +102,7 @@ impl Conversation {
             true => local.slide(template, &messages, &rendering, &ids),
             false => Overflow::Refuse,
         };
-        let thinks = match taught.thinking {
-            false => None,
-            true => Some(
-                template.render_text(&messages, &rendering).map_err(refused)?.trim_end().ends_with("<think>"),
-            ),
-        };
+        let thinks = taught.thinks(template, &messages, &rendering).map_err(refused)?;
         let mut reader = Reader::new(taught.format, self.tools.names(), self.tools.parallel, thinks);
         let (mut begun, mut grammar) = (Vec::new(), None);
         if let Some(beginning) = self.tools.beginning(taught.format) {
@@ -134,26 +128,6 @@ impl Conversation {
 /// Whether a model thinks at this effort; none: as it likes.
 pub(crate) fn thinks_at(effort: &str) -> Option<bool> {
     (effort == "none").then_some(false)
-}
-
-/// What a model's template has of tools and thinking.
-struct Taught {
-    /// It writes tools and calls itself, in a form that is read here.
-    tools: bool,
-    format: CallFormat,
-    thinking: bool,
-}
-
-impl Taught {
-    fn by(live: &LiveModel, tools: &[Json]) -> Self {
-        let roles = live.tokenizer.roles();
-        let chat = roles.chat_template.as_deref().unwrap_or_default();
-        let jinja = roles.tool_template.as_deref().filter(|_| !tools.is_empty()).unwrap_or(chat);
-        let format = CallFormat::of_template(jinja);
-        let knows = jinja.contains("tools") && format != CallFormat::None;
-        let thinking = jinja.contains("<think>") || jinja.contains("</think>");
-        Self { tools: knows, format: if knows { format } else { CallFormat::Hermes }, thinking }
-    }
 }
 
 /// `continue_ids`: the beginning of the answer, which is not said again. It takes the place of a beginning of ours.

@@ -3,6 +3,7 @@
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
+use shuyuan_chain::{call_beginning, call_grammar, tool_name};
 use shuyuan_engine::Grammar;
 use shuyuan_text::{CallFormat, Json};
 
@@ -60,7 +61,7 @@ impl Tools {
         let strict = list.iter().any(is_strict);
         let list: Vec<Json> =
             list.iter().enumerate().map(|(at, tool)| function(at, tool)).collect::<Result<_>>()?;
-        let names: Vec<String> = list.iter().filter_map(name).map(str::to_string).collect();
+        let names: Vec<String> = list.iter().filter_map(tool_name).map(str::to_string).collect();
         if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             return Err(ApiError::field("tools", format_args!("there are two functions {:?}", twice.1)));
         }
@@ -88,87 +89,20 @@ impl Tools {
             Choice::None | Choice::Auto => None,
             Choice::Required => Some(self.list.iter().collect()),
             Choice::Named(wanted) => {
-                Some(self.list.iter().filter(|tool| name(tool) == Some(wanted)).collect())
+                Some(self.list.iter().filter(|tool| tool_name(tool) == Some(wanted)).collect())
             }
         }
     }
 
     /// How an answer begins that must call, in the form that the model writes calls in.
     pub fn beginning(&self, format: CallFormat) -> Option<String> {
-        let (form, demanded) = (Form::of(format)?, self.demanded()?);
-        Some(match demanded.as_slice() {
-            [only] => [form.open, name(only).unwrap_or_default(), form.middle].concat(),
-            _ => form.open.to_string(),
-        })
+        call_beginning(format, &self.demanded()?)
     }
 
     /// What follows that beginning: arguments as the parameters allow, the call's end and, where several may be, more calls.
     pub fn grammar(&self, format: CallFormat) -> Option<Grammar> {
-        let (form, demanded) = (Form::of(format)?, self.demanded()?);
-        let quoted = |text: &str| Value::from(text).to_string();
-        let calls = |skip_name: bool| {
-            let call = |(at, tool): (usize, &&Json)| match skip_name {
-                true => format!("arguments_{at}"),
-                false => format!(
-                    "{} arguments_{at}",
-                    quoted(&[name(tool).unwrap_or_default(), form.middle].concat())
-                ),
-            };
-            demanded.iter().enumerate().map(call).collect::<Vec<_>>().join(" | ")
-        };
-        let close = quoted(form.close);
-        let mut lark = format!("start: ({}) {close}", calls(demanded.len() == 1));
-        if self.parallel && self.choice == Choice::Required && !form.again.is_empty() {
-            lark += &format!(" ({} ({}) {close})*", quoted(form.again), calls(false));
-        }
-        if !form.end.is_empty() {
-            lark += &format!(" {}", quoted(form.end));
-        }
-        let any = Json::Object(vec![("type".into(), Json::String("object".into()))]);
-        for (at, tool) in demanded.iter().enumerate() {
-            let parameters = tool.get("function").and_then(|function| function.get("parameters"));
-            lark += &format!("\narguments_{at}: %json {}", parameters.unwrap_or(&any));
-        }
-        Some(Grammar::Lark(lark))
-    }
-}
-
-/// How a model writes calls: `open NAME middle ARGUMENTS close`, then `again NAME …` for each further one, then `end`.
-struct Form {
-    open: &'static str,
-    middle: &'static str,
-    close: &'static str,
-    /// Nothing where one answer holds one call.
-    again: &'static str,
-    end: &'static str,
-}
-
-impl Form {
-    fn of(format: CallFormat) -> Option<Self> {
-        match format {
-            CallFormat::None => None,
-            CallFormat::Hermes => Some(Self {
-                open: "<tool_call>\n{\"name\": \"",
-                middle: "\", \"arguments\": ",
-                close: "}\n</tool_call>",
-                again: "\n<tool_call>\n{\"name\": \"",
-                end: "",
-            }),
-            CallFormat::Llama3 => Some(Self {
-                open: "{\"name\": \"",
-                middle: "\", \"parameters\": ",
-                close: "}",
-                again: "",
-                end: "",
-            }),
-            CallFormat::Mistral => Some(Self {
-                open: "[TOOL_CALLS] [{\"name\": \"",
-                middle: "\", \"arguments\": ",
-                close: "}",
-                again: ", {\"name\": \"",
-                end: "]",
-            }),
-        }
+        let several = self.parallel && self.choice == Choice::Required;
+        call_grammar(format, &self.demanded()?, several)
     }
 }
 
@@ -211,10 +145,6 @@ fn function(at: usize, tool: &Json) -> Result<Json> {
 fn is_strict(tool: &Json) -> bool {
     let inside = tool.get("function").unwrap_or(tool);
     matches!(inside.get("strict"), Some(Json::Bool(true)))
-}
-
-fn name(tool: &Json) -> Option<&str> {
-    tool.get("function")?.get("name")?.as_str()
 }
 
 fn choice(fields: &Fields, names: &[String]) -> Result<Choice> {

@@ -99,6 +99,90 @@ fn a_model_drafts_and_what_nothing_supports_is_told_apart() {
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!("model_not_found")));
 }
 
+/// A live source whose rows say what was asked.
+fn shelf(world: &World) {
+    let file = world.academy.home.root().join("rows.db");
+    std::fs::write(&file, "").unwrap();
+    let definition = format!(
+        "name = \"shelf\"\nkind = \"sqlite\"\npath = {file:?}\ngroups = [\"staff\"]\n[live]\n\
+         description = {{ en = \"Whether a book stands on the shelf now\" }}\n\
+         sql = \"SELECT :title AS title, :room AS room, :copy AS copy\"\n\
+         [live.parameters.title]\nrequired = true\n\
+         [live.parameters.room]\ntype = \"enum\"\nvalues = [\"north\", \"south\"]\n\
+         [live.parameters.copy]\ntype = \"integer\"\nmax = 9\n"
+    );
+    let definition = shuyuan_knowledge::Definition::parse(&definition).unwrap();
+    world.academy.knowledge().unwrap().base.add_source(&definition).unwrap();
+}
+
+#[test]
+fn a_model_asks_a_live_source_within_what_the_question_says() {
+    // It was taught nothing: that its calls are fine is the constraint's doing.
+    let world = bare(None, Some(tiny(4096)));
+    upload(&world, "handbook.md", HANDBOOK);
+    shelf(&world);
+    let question = "Does the book Dune stand on the shelf in the north room now?";
+    let ask = |body: Value| -> Vec<Value> {
+        let answer = post(&world, "/api/kb/ask", body);
+        let events = answer.events().into_iter().filter(|data| !data.starts_with("{\"text\""));
+        events.map(|data| serde_json::from_str(&data).unwrap()).collect()
+    };
+    let [about, answer] = &ask(json!({ "question": question, "max_tokens": 8 }))[..] else { panic!() };
+    let call = &about["calls"][0];
+    assert_eq!((&call["source"], &call["rows"], &call["error"]), (&json!("shelf"), &json!(1), &Value::Null));
+    let title = call["arguments"]["title"].as_str().unwrap();
+    assert!(question.contains(title) && !title.is_empty(), "{call}");
+    let room = &call["arguments"]["room"];
+    assert!(room.is_null() || *room == "north", "{call}");
+    assert!(call["arguments"].get("copy").is_none(), "nobody said a number: {call}");
+    assert_eq!(
+        about["passages"][0]["text"].as_str().unwrap().split(',').next(),
+        Some(format!("title: {title}").as_str())
+    );
+    assert_eq!(about["considered"][0]["asked"], true);
+    assert!(about["considered"][0]["likelihood"].is_f64(), "{about}");
+    assert_eq!(answer["calls"], about["calls"]);
+    // It makes nothing of the row, which was asked for this question: so the row itself answers.
+    assert_eq!((&answer["written"], &answer["text"]), (&json!(false), &about["passages"][0]["text"]));
+    for body in [
+        json!({ "question": question, "max_tokens": 8, "live": false }),
+        json!({ "question": "How long does the trial period last?", "max_tokens": 8, "filter": { "source": "uploads" } }),
+    ] {
+        assert_eq!(ask(body)[0]["calls"], json!([]));
+    }
+    // Quoted, the title is no guess.
+    let quoted = "Does the book “Dune” stand on the shelf now?";
+    let [about, answer] = &ask(json!({ "question": quoted, "quote": true }))[..] else { panic!() };
+    assert_eq!(about["calls"][0]["arguments"], json!({ "title": "Dune" }));
+    let sentence = &answer["sentences"][0];
+    assert_eq!((&sentence["text"], &sentence["citations"][0]["call"]), (&json!("title: Dune"), &json!(0)));
+}
+
+#[test]
+fn a_question_that_leans_is_searched_with_what_it_leans_on() {
+    let world = bare(None, Some(tiny(4096)));
+    upload(&world, "handbook.md", HANDBOOK);
+    let about = |body: Value| -> Value {
+        serde_json::from_str(&post(&world, "/api/kb/ask", body).events()[0]).unwrap()
+    };
+    let before = "How long does the trial period last?";
+    let leans = json!({ "question": "Can it be extended?", "before": before, "answered": "Three months.", "max_tokens": 4 });
+    let told = about(leans);
+    // What a model that was taught nothing writes is not the question.
+    assert_eq!(
+        (&told["searched"], &told["by"]),
+        (&json!(format!("Can it be extended? {before}")), &json!("rule"))
+    );
+    assert!(told["refused"].is_string(), "{told}");
+    let alone = about(
+        json!({ "question": "How many days of annual leave are there?", "before": before, "quote": true }),
+    );
+    assert_eq!(
+        (&alone["searched"], &alone["by"]),
+        (&json!("How many days of annual leave are there?"), &Value::Null)
+    );
+}
+
 #[test]
 fn who_leaves_ends_the_work() {
     let world = bare(None, Some(tiny(100_000)));

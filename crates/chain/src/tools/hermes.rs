@@ -4,8 +4,8 @@
 
 use shuyuan_text::{Json, Message, Role};
 
-/// The same conversation with tools, calls and their answers written as text.
-pub(crate) fn described(messages: &[Message], tools: &[Json]) -> Vec<Message> {
+/// The same conversation with tools, calls and their answers written as text, for a model whose template knows none.
+pub fn described(messages: &[Message], tools: &[Json]) -> Vec<Message> {
     let mut out: Vec<Message> = Vec::with_capacity(messages.len() + 1);
     // Whether the last turn holds tools' answers, to which the next one joins.
     let mut answering = false;
