@@ -33,6 +33,9 @@ pub(crate) struct Retrieval {
     /// Where the base is made, and kept [default: a folder that is deleted]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Make it in an empty database: postgres://user@host/database
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
 }
 
 const DIMENSIONS: usize = 384;
@@ -47,7 +50,11 @@ impl Retrieval {
         let dir = self.dir.as_deref().unwrap_or(temporary.path());
         let files = temporary.path().join("files");
         let written = self.write(&files)?;
-        let base = Base::open(&dir.join("base"))?;
+        let open = || match &self.store {
+            Some(address) => Base::open_at(&dir.join("base"), address),
+            None => Base::open(&dir.join("base")),
+        };
+        let base = open()?;
         let source = base.add_folder(&Folder { path: files, ..Folder::default() })?;
         let mut writer = base.writer()?;
         let size = Size { most: 256, count: &estimate };
@@ -61,7 +68,7 @@ impl Retrieval {
         writer.finish()?;
         drop(base);
         let began = Instant::now();
-        let base = Base::open(&dir.join("base"))?;
+        let base = open()?;
         let chunks = base.chunks(&Reader::Owner)?;
         let open_s = began.elapsed().as_secs_f64();
         let asked = self.ask(&base, &model, &written.questions)?;

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 const TOGETHER: usize = 64;
 const TOGETHER_BYTES: u64 = 16 << 20;
 /// Chunks after which what was read is kept.
-const KEEP: usize = 8_192;
+const KEEP: usize = 32_768;
 /// Seconds after which it is kept in any case.
 const KEEP_SECONDS: f64 = 5.0;
 

@@ -25,7 +25,7 @@ pub(crate) enum Store {
     File(PathBuf),
     /// In this database.
     #[cfg(feature = "postgres")]
-    Server(postgres::Address),
+    Server(Box<postgres::Address>),
 }
 
 /// Vectors of consecutive slots, as [`Connection::vector_block`] gives them: `id` is another one whenever they are others.
@@ -128,7 +128,7 @@ impl Store {
     /// The store that an address names: `postgres://user@host/database?schema=NAME`.
     #[cfg(feature = "postgres")]
     pub fn at(address: &str) -> Result<Self> {
-        postgres::Address::parse(address).map(Self::Server)
+        postgres::Address::parse(address).map(|address| Self::Server(Box::new(address)))
     }
 
     #[cfg(not(feature = "postgres"))]
