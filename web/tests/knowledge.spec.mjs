@@ -1,5 +1,8 @@
 // The Knowledge page against the real server: files in, searched, asked, opened where cited, out again.
 import { strict as assert } from 'node:assert';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { noOverflow, open, shot, visit } from './harness.mjs';
 
 const HANDBOOK = `# Staff handbook
@@ -277,6 +280,58 @@ export const tests = {
     await shot(page, folder, 'knowledge-reader');
     assert.deepEqual(problems, []);
     await context.close();
+  },
+  async 'files are dropped on the page'({ launched, url, folder }) {
+    const { page, context, problems } = await open(launched, url, { lang: 'en' });
+    await clear(page, url);
+    await visit(page, 'knowledge');
+    const data = await page.evaluateHandle((text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], 'staff-handbook.md', { type: 'text/markdown' }));
+      data.items.add(new File(['試用期為三個月。'], '员工手册.txt', { type: 'text/plain' }));
+      return data;
+    }, HANDBOOK);
+    const place = page.getByRole('group', { name: /Drop files/ });
+    await place.scrollIntoViewIfNeeded();
+    await place.dispatchEvent('dragover', { dataTransfer: data });
+    assert.match(await place.getAttribute('class'), /\bover\b/);
+    await shot(page, folder, 'knowledge-drag', false);
+    await place.dispatchEvent('drop', { dataTransfer: data });
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid=uploads] li.done').length === 2);
+    assert.doesNotMatch(await place.getAttribute('class'), /\bover\b/);
+    assert.equal(await listed(page, url), 2);
+    await clear(page, url);
+    assert.deepEqual(problems, []);
+    await context.close();
+  },
+  async 'a folder is read with its progress, and taken out again'({ launched, url, folder }) {
+    // The server is on this machine: the folder that it reads can be made here.
+    const books = await mkdtemp(path.join(tmpdir(), 'shuyuan-books-'));
+    try {
+      const words = Array.from({ length: 1500 }, (_, i) => `word${(i * 37) % 911}`).join(' ');
+      await Promise.all(Array.from({ length: 4000 }, (_, i) => writeFile(path.join(books, `book-${i}.txt`), `Book ${i}. ${words}`)));
+      const { page, context, problems } = await open(launched, url, { lang: 'en' });
+      await visit(page, 'knowledge');
+      await page.getByText('Add a folder of this machine', { exact: true }).click();
+      await page.getByLabel('Absolute path').fill(books);
+      await page.getByRole('button', { name: 'Add and read' }).click();
+      const bar = page.getByRole('progressbar');
+      await bar.waitFor();
+      await bar.scrollIntoViewIfNeeded();
+      assert.match(await page.locator('main').innerText(), /\/\s4,000\s+files/);
+      assert.ok(await page.getByRole('button', { name: 'Read what has changed' }).first().isDisabled(), 'one at a time');
+      await shot(page, folder, 'knowledge-progress', false);
+      await bar.waitFor({ state: 'detached', timeout: 120_000 });
+      const source = page.getByTestId('sources').locator('li', { hasText: path.basename(books) });
+      assert.match(await source.innerText(), /documents: 4,000/);
+      await source.getByRole('button', { name: 'Take out' }).click();
+      await source.locator('.sure').click();
+      await source.waitFor({ state: 'detached', timeout: 60_000 });
+      assert.deepEqual(problems, []);
+      await context.close();
+    } finally {
+      await rm(books, { recursive: true });
+    }
   },
   async 'a folder that is not there is told in the server\'s words'({ launched, url }) {
     const { page, context } = await open(launched, url, { lang: 'en' });

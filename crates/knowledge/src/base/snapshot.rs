@@ -3,9 +3,11 @@
 use super::meta::meta;
 use crate::access::Reader;
 use crate::index::lengths_and_owners;
+use crate::search::KeptLists;
 use crate::store::{Connection, values};
 use crate::vectors::Vectors;
 use crate::{KnowledgeError, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Masks kept: readers and filters that come again.
@@ -62,6 +64,8 @@ pub(crate) struct Snapshot {
     pub owners: Arc<Vec<u32>>,
     pub vectors: Arc<Vectors>,
     masks: Mutex<Vec<Kept>>,
+    /// Lists of words that were looked for in this moment.
+    pub lists: KeptLists,
 }
 
 /// A reader, what stands for a filter, and what they may see through it.
@@ -69,6 +73,8 @@ type Kept = (Reader, Option<String>, Arc<Mask>);
 
 /// Chunks that may be seen.
 pub(crate) struct Mask {
+    /// No other mask has it, ever.
+    pub id: u64,
     bits: Vec<u64>,
     /// How many.
     pub chunks: u32,
@@ -77,6 +83,17 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
+    fn number() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Through which nothing is seen.
+    #[cfg(test)]
+    pub fn of_nothing() -> Self {
+        Self { id: Self::number(), bits: Vec::new(), chunks: 0, words: 0 }
+    }
+
     #[inline]
     pub fn has(&self, slot: u32) -> bool {
         self.bits.get(slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
@@ -232,6 +249,6 @@ impl Snapshot {
                 words += u64::from(self.lengths[slot as usize]);
             }
         }
-        Mask { bits, chunks, words }
+        Mask { id: Mask::number(), bits, chunks, words }
     }
 }

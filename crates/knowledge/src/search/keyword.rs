@@ -3,6 +3,7 @@
 //! Source: Robertson and Zaragoza, *The Probabilistic Relevance Framework*, 2009, with Lucene's idf, which is never below
 //! 0. How many chunks there are, how long they are and how many have a word is counted among what may be seen alone.
 
+use super::kept::List;
 use crate::base::{Mask, Snapshot};
 use crate::index::each;
 use crate::search::better;
@@ -11,6 +12,7 @@ use crate::words::words;
 use crate::{KnowledgeError, Result};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Arc;
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -30,11 +32,12 @@ struct Word {
     text: String,
     /// Its idf, times how often it stands in the query.
     weight: f32,
-    /// Slot and count, ascending, of what may be seen.
-    list: Vec<(u32, u32)>,
+    /// Of what may be seen.
+    list: List,
 }
 
 /// A word's lists as they lie in the store.
+#[derive(Default)]
 struct Lists {
     /// One after the other.
     bytes: Vec<u8>,
@@ -63,7 +66,8 @@ impl Lists {
 
     /// Slot and count, ascending, of what may be seen; `None` if a list is damaged.
     fn visible(&self, snapshot: &Snapshot, mask: &Mask) -> Option<Vec<(u32, u32)>> {
-        let mut list = Vec::new();
+        // A slot takes a byte at least.
+        let mut list: Vec<(u32, u32)> = Vec::with_capacity(self.bytes.len());
         let whole = self.parts.iter().all(|(segment, place)| {
             let segment = &snapshot.segments[*segment];
             each(&self.bytes[place.clone()], segment.slots, |slot, count| {
@@ -73,6 +77,7 @@ impl Lists {
                 }
             })
         });
+        list.shrink_to_fit();
         whole.then_some(list)
     }
 }
@@ -130,12 +135,25 @@ impl Keywords {
         // This thread reads the lists, all threads take them apart.
         let mut read = Vec::with_capacity(asked.len());
         for (text, times) in asked {
-            read.push((Lists::read(connection, snapshot, &text)?, text, times));
+            let kept = snapshot.lists.get(mask, &text);
+            let lists = match &kept {
+                Some(_) => Lists::default(),
+                None => Lists::read(connection, snapshot, &text)?,
+            };
+            read.push((kept, lists, text, times));
         }
-        let word = |(lists, text, times): (Lists, String, u32)| {
-            let list = lists
-                .visible(snapshot, mask)
-                .ok_or_else(|| KnowledgeError::Damaged(format!("the list of {text:?}")))?;
+        let word = |(kept, lists, text, times): (Option<List>, Lists, String, u32)| {
+            let list = match kept {
+                Some(list) => list,
+                None => {
+                    let list = lists.visible(snapshot, mask);
+                    let list =
+                        list.ok_or_else(|| KnowledgeError::Damaged(format!("the list of {text:?}")))?;
+                    let list = Arc::new(list);
+                    snapshot.lists.put(mask, &text, &list, snapshot.slots());
+                    list
+                }
+            };
             let idf = Bm25::idf(f64::from(mask.chunks), list.len() as f64);
             Ok(Word { text, weight: idf * times as f32, list })
         };

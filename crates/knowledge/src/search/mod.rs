@@ -3,6 +3,7 @@
 mod filter;
 mod fuse;
 mod join;
+mod kept;
 mod keyword;
 
 pub use filter::Filter;
@@ -11,6 +12,7 @@ use crate::Result;
 use crate::access::Reader;
 use crate::base::{Base, DocumentInfo, Mask, Snapshot, infos_of, list};
 use crate::store::Connection;
+pub(crate) use kept::KeptLists;
 pub(crate) use keyword::Bm25;
 use keyword::Keywords;
 use rustc_hash::FxHashMap;

@@ -415,6 +415,7 @@ export const en = {
   'kb.empty': 'There are no documents here yet.',
   'kb.bare': 'So far there is only the course of this book.',
   'kb.empty.do': 'Drop a few files below, or add a folder of this machine. They stay on this machine: nothing is sent anywhere. Then ask, and each sentence of the answer shows where it stands.',
+  'kb.empty.shared': 'Drop a few files below, or add a folder of this machine. They are kept in your own database and bucket, for every server that uses them: nothing is sent anywhere else. Then ask, and each sentence of the answer shows where it stands.',
   'kb.empty.reader': 'Whoever runs this server has not added any that you may read.',
   'kb.ask': 'Ask',
   'kb.ask.about': 'Only what was found in the documents is answered. A sentence that no passage supports is left out, and told.',
