@@ -11,6 +11,7 @@ use shuyuan_knowledge::{
 use shuyuan_text::TokenId;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tokens of a chunk where no model has a say.
 const CHUNK: usize = 512;
@@ -18,6 +19,8 @@ const CHUNK: usize = 512;
 const MODEL: &str = "embedding model";
 /// The folder of uploaded files, which is a source like any other.
 const UPLOADS: &str = "uploads";
+/// How long one server waits for another that writes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a knowledge base is kept; where nothing is said, in its home.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +154,19 @@ impl Knowledge {
         })
     }
 
+    /// The one who writes; another server on the same store is waited for.
+    fn writer(&self) -> Result<Writer> {
+        let begun = Instant::now();
+        loop {
+            match self.base.writer() {
+                Err(error) if error.is_locked() && self.base.is_shared() && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                writer => return Ok(writer?),
+            }
+        }
+    }
+
     /// What `read` puts into the base, with its vectors.
     fn write(
         &self,
@@ -163,7 +179,7 @@ impl Knowledge {
         ) -> Result<Report, KnowledgeError>,
     ) -> Result<Report> {
         let embedder = self.embedder()?;
-        let mut writer = self.base.writer()?;
+        let mut writer = self.writer()?;
         let count =
             |text: &str| embedder.as_ref().map_or_else(|| estimate(text), |embedder| embedder.count(text));
         let most = embedder.as_ref().map_or(CHUNK, |embedder| embedder.passage_tokens().min(CHUNK));
@@ -181,7 +197,7 @@ impl Knowledge {
     /// If no model was chosen, or the base cannot be written.
     pub fn embed(&self, watch: &mut dyn FnMut(Step) -> bool) -> Result<()> {
         let Some(embedder) = self.embedder()? else { bail!("no embedding model was chosen") };
-        let mut writer = self.base.writer()?;
+        let mut writer = self.writer()?;
         self.base.embed(&mut writer, &*embedder, &mut |done, total| watch(Step::Embed(done, total)))?;
         Ok(writer.finish()?)
     }
@@ -192,7 +208,7 @@ impl Knowledge {
     /// If there is none of that name.
     pub fn remove(&self, source: &str) -> Result<()> {
         let source = self.base.source(source)?;
-        let mut writer: Writer = self.base.writer()?;
+        let mut writer = self.writer()?;
         writer.remove_source(source.id)?;
         Ok(writer.finish()?)
     }
@@ -269,7 +285,7 @@ impl Knowledge {
     /// If it cannot be deleted, or the base cannot be written.
     pub fn remove_upload(&self, name: &str, watch: &mut dyn FnMut(Step) -> bool) -> Result<bool> {
         if self.base.is_shared() {
-            let mut writer = self.base.writer()?;
+            let mut writer = self.writer()?;
             let there = self.base.remove_upload(&mut writer, name)?;
             writer.finish()?;
             return Ok(there);

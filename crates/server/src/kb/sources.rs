@@ -98,7 +98,16 @@ pub(crate) async fn keep_fresh(app: Weak<App>) {
         if let Ok(names) = due.await
             && !names.is_empty()
         {
-            read_aside(app, names, turn);
+            tokio::task::spawn_blocking(move || {
+                let done = write(&app, turn, |academy, stop| {
+                    match stages::knowledge::sync(academy, &names, stop) {
+                        // Another server on the same store is at it: what is still due then is due the next time.
+                        Err(error) if error.downcast_ref().is_some_and(KnowledgeError::is_locked) => Ok(None),
+                        done => done.map(Some),
+                    }
+                });
+                drop(done);
+            });
         }
     }
 }
