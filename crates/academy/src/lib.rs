@@ -12,6 +12,7 @@ mod knowledge;
 mod live;
 mod live_embedder;
 mod map;
+mod passage_embedder;
 pub mod stages;
 
 pub use conversations::{
@@ -19,7 +20,8 @@ pub use conversations::{
 };
 pub use events::{Event, Events, Level, StageState};
 pub use home::Home;
-pub use knowledge::{Knowledge, PassageEmbedder, Step, Store};
+pub use knowledge::{Knowledge, Step, Store};
 pub use live::{Academy, Lang, LiveModel};
 pub use live_embedder::LiveEmbedder;
 pub use map::{DocumentMap, MapPoint, NearDocument};
+pub use passage_embedder::PassageEmbedder;

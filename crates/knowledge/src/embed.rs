@@ -55,8 +55,7 @@ impl Base {
         writer.commit()?;
         let connection = writer.connection();
         let mut at = connection.vectors_end(id)?;
-        let end = "SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'next_slot'";
-        let end = connection.number(end, &[])?.unwrap_or(0);
+        let end = connection.meta("next_slot")?.unwrap_or(0);
         let total = "SELECT count(*) FROM chunks WHERE slot >= ?1";
         let total = connection.number(total, values![at])?.unwrap_or(0);
         let mut done = 0;

@@ -14,6 +14,7 @@ mod error;
 mod index;
 mod judge;
 mod originals;
+mod packed;
 pub mod parse;
 mod prepare;
 mod search;

@@ -4,7 +4,7 @@
 //! read), then orders the best by the numbers themselves: nothing is built, nothing is approximate but the first choice.
 
 use crate::base::Mask;
-use crate::search::better;
+use crate::search::{best, better};
 use crate::store::{BlockPlace, Connection, values};
 use crate::trust::Trust;
 use crate::{KnowledgeError, Result};
@@ -20,6 +20,8 @@ const CHOSEN: usize = 4_096;
 const SAMPLE: usize = 16;
 /// Rows whose distances are counted at once.
 const ROWS: usize = 512;
+/// And of them, those that are looked over at once.
+const GROUP: usize = 32;
 
 /// All vectors of one embedder.
 #[derive(Default)]
@@ -41,47 +43,6 @@ struct Block {
     codes: Vec<i8>,
     /// (N / 8, words, 8)
     signs: Vec<u64>,
-}
-
-/// A vector as it is kept: its scale and numbers, which times the scale are its values. Of zeros, the scale is 0.
-pub(crate) fn encode(vector: &[f32], to: &mut Vec<i8>) -> f32 {
-    let greatest = vector.iter().fold(0f32, |greatest, x| greatest.max(x.abs()));
-    let scale = greatest / 127.0;
-    let inverse = if scale > 0.0 && scale.is_finite() { 1.0 / scale } else { 0.0 };
-    to.extend(vector.iter().map(|x| (x * inverse).round_ties_even() as i8));
-    if inverse > 0.0 { scale } else { 0.0 }
-}
-
-/// Vectors as they are written: all scales, then all numbers. `None` for a slot without one.
-pub(crate) fn to_bytes<'v>(vectors: impl Iterator<Item = Option<&'v [f32]>>, dimensions: usize) -> Vec<u8> {
-    let (mut scales, mut codes) = (Vec::new(), Vec::new());
-    for vector in vectors {
-        let scale = match vector {
-            Some(vector) => encode(vector, &mut codes),
-            None => {
-                codes.resize(codes.len() + dimensions, 0);
-                0.0
-            }
-        };
-        scales.extend(scale.to_le_bytes());
-    }
-    scales.extend(codes.into_iter().map(|code| code as u8));
-    scales
-}
-
-/// Vectors from how they are written.
-#[cfg(feature = "postgres")]
-pub(crate) fn from_bytes(data: &[u8], dimensions: usize) -> Result<Vec<Option<Vec<f32>>>> {
-    let count = data.len() / (4 + dimensions);
-    if count * (4 + dimensions) != data.len() {
-        return Err(KnowledgeError::Damaged("vectors are not as many as they say".into()));
-    }
-    let (scales, codes) = data.split_at(4 * count);
-    let scales = scales.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    let row = |(scale, codes): (f32, &[u8])| {
-        (scale > 0.0).then(|| codes.iter().map(|&code| f32::from(code as i8) * scale).collect())
-    };
-    Ok(scales.zip(codes.chunks_exact(dimensions)).map(row).collect())
 }
 
 impl Vectors {
@@ -144,10 +105,7 @@ impl Vectors {
         let asked = Asked::new(query);
         let limit = if mask.chunks as usize > FEW { self.limit(&asked, mask) } else { u16::MAX };
         let near = |block: &Arc<Block>| block.near(&asked, mask, limit, depth);
-        let mut best: Vec<(u32, f32)> = self.blocks.par_iter().flat_map_iter(near).collect();
-        best.sort_unstable_by(better);
-        best.truncate(depth);
-        best
+        best(self.blocks.par_iter().flat_map_iter(near).collect(), depth)
     }
 
     /// The distance in signs up to which about enough chunks lie, by every [`SAMPLE`]th part of them.
@@ -253,10 +211,15 @@ impl Block {
                 let distances = &mut distances[..signs.len() / words];
                 sign_distances(&asked.signs, signs, distances);
                 let begin = part * ROWS;
-                // Few are near enough: the others are passed over without a look at who may see them.
-                for (row, &distance) in (begin..self.scales.len()).zip(&*distances) {
-                    if distance <= limit && self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
-                        add(row);
+                // Few are near enough: the others are passed over together, without a look at who may see them.
+                for (group, distances) in distances.chunks(GROUP).enumerate() {
+                    if distances.iter().fold(u16::MAX, |least, &distance| least.min(distance)) > limit {
+                        continue;
+                    }
+                    for (row, &distance) in (begin + group * GROUP..self.scales.len()).zip(distances) {
+                        if distance <= limit && self.scales[row] > 0.0 && mask.has(self.first + row as u32) {
+                            add(row);
+                        }
                     }
                 }
             }

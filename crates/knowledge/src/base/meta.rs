@@ -3,26 +3,14 @@
 use crate::Result;
 use crate::store::{Connection, values};
 
-/// A number of `meta`.
-pub(super) fn meta(connection: &dyn Connection, key: &str) -> Result<Option<i64>> {
-    connection.number("SELECT CAST(value AS BIGINT) FROM meta WHERE key = ?1", values![key])
-}
-
-pub(crate) fn set_meta(connection: &dyn Connection, key: &str, value: Option<i64>) -> Result<()> {
-    let put = "INSERT INTO meta (key, value) VALUES (?1, CAST(?2 AS BIGINT))
-               ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-    connection.execute(put, values![key, value])?;
-    Ok(())
-}
-
 /// The embedder whose vectors are searched.
 pub(crate) fn chosen_embedder(connection: &dyn Connection) -> Result<Option<i64>> {
-    meta(connection, "embedder")
+    connection.meta("embedder")
 }
 
 /// Has the vectors of this embedder searched from now on.
 pub(crate) fn choose_embedder(connection: &dyn Connection, id: i64) -> Result<()> {
-    set_meta(connection, "embedder", Some(id))
+    connection.set_meta("embedder", id)
 }
 
 impl super::Base {

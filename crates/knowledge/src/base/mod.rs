@@ -1,6 +1,7 @@
 //! The knowledge base: a store of tables, and a copy of its numbers in memory.
 
 mod documents;
+mod kept;
 mod meta;
 mod original;
 mod points;
@@ -15,7 +16,8 @@ pub use points::{Point, Points};
 pub use sources::{Source, SourceState};
 pub use write::{Item, Writer};
 
-pub(crate) use meta::{choose_embedder, chosen_embedder, set_meta};
+pub(crate) use kept::List;
+pub(crate) use meta::{choose_embedder, chosen_embedder};
 pub(crate) use snapshot::{Mask, Moment, Snapshot};
 
 use crate::originals::Originals;

@@ -1,9 +1,8 @@
 //! What searches need of all chunks, in memory: 6 bytes a chunk, and its vector.
 
-use super::meta::meta;
+use super::kept::KeptLists;
 use crate::access::Reader;
 use crate::index::lengths_and_owners;
-use crate::search::KeptLists;
 use crate::store::{Connection, values};
 use crate::vectors::Vectors;
 use crate::{KnowledgeError, Result};
@@ -22,7 +21,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     pub fn of(connection: &dyn Connection) -> Result<Self> {
-        let number = |key| Ok::<_, KnowledgeError>(meta(connection, key)?.unwrap_or(0));
+        let number = |key| Ok::<_, KnowledgeError>(connection.meta(key)?.unwrap_or(0));
         Ok(Self { epoch: number("epoch")?, generation: number("generation")? })
     }
 

@@ -1,6 +1,5 @@
 //! Writing: items in, documents, chunks and index out, in transactions.
 
-use super::meta::{meta, set_meta};
 use crate::index::{Builder, merge};
 use crate::originals::Originals;
 use crate::parse::Unread;
@@ -59,8 +58,8 @@ impl Writer {
     fn open(&mut self) -> Result<(&dyn Connection, &mut Open)> {
         if self.open.is_none() {
             self.connection.begin_write()?;
-            let generation = meta(&*self.connection, "generation")?.unwrap_or(0) + 1;
-            let next = meta(&*self.connection, "next_slot")?.unwrap_or(0);
+            let generation = self.connection.meta("generation")?.unwrap_or(0) + 1;
+            let next = self.connection.meta("next_slot")?.unwrap_or(0);
             let next =
                 u32::try_from(next).map_err(|_| KnowledgeError::Damaged("the number of chunks".into()))?;
             self.open = Some(Open { generation, index: Builder::new(next) });
@@ -175,8 +174,8 @@ impl Writer {
         let done = (|| {
             open.index.flush(connection)?;
             merge(connection)?;
-            set_meta(connection, "next_slot", Some(i64::from(open.index.next_slot())))?;
-            set_meta(connection, "generation", Some(open.generation))?;
+            connection.set_meta("next_slot", open.index.next_slot().into())?;
+            connection.set_meta("generation", open.generation)?;
             connection.commit()
         })();
         connection.end();

@@ -3,10 +3,9 @@
 //! Source: Robertson and Zaragoza, *The Probabilistic Relevance Framework*, 2009, with Lucene's idf, which is never below
 //! 0. How many chunks there are, how long they are and how many have a word is counted among what may be seen alone.
 
-use super::kept::List;
-use crate::base::{Mask, Snapshot};
+use crate::base::{List, Mask, Snapshot};
 use crate::index::each;
-use crate::search::better;
+use crate::search::{best, better};
 use crate::store::{Connection, values};
 use crate::words::words;
 use crate::{KnowledgeError, Result};
@@ -170,7 +169,7 @@ impl Keywords {
     pub fn best(&self, snapshot: &Snapshot, depth: usize) -> Vec<(u32, f32)> {
         let lengths = &snapshot.lengths;
         let ranges: Vec<u32> = (0..snapshot.slots()).step_by(RANGE).collect();
-        let mut best: Vec<(u32, f32)> = ranges
+        let found = ranges
             .into_par_iter()
             .flat_map_iter(|begin| {
                 let end = (begin + RANGE as u32).min(snapshot.slots());
@@ -189,9 +188,7 @@ impl Keywords {
                 top(&scores, begin, depth)
             })
             .collect();
-        best.sort_unstable_by(better);
-        best.truncate(depth);
-        best
+        best(found, depth)
     }
 
     /// What a chunk's score consists of: each word of the query that it has, with its share.

@@ -3,7 +3,6 @@
 mod filter;
 mod fuse;
 mod join;
-mod kept;
 mod keyword;
 
 pub use filter::Filter;
@@ -12,7 +11,6 @@ use crate::Result;
 use crate::access::Reader;
 use crate::base::{Base, DocumentInfo, Mask, Snapshot, infos_of, list};
 use crate::store::Connection;
-pub(crate) use kept::KeptLists;
 pub(crate) use keyword::Bm25;
 use keyword::Keywords;
 use rustc_hash::FxHashMap;
@@ -170,6 +168,16 @@ impl Base {
 /// Best first; at the same score, the older chunk.
 pub(crate) fn better(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// The best `depth` of them, best first.
+pub(crate) fn best(mut found: Vec<(u32, f32)>, depth: usize) -> Vec<(u32, f32)> {
+    if found.len() > depth {
+        found.select_nth_unstable_by(depth, better);
+        found.truncate(depth);
+    }
+    found.sort_unstable_by(better);
+    found
 }
 
 /// What the reader may see of what `filter` lets through.

@@ -70,7 +70,7 @@ pub(super) fn into_server(from: &dyn Connection, to: &super::postgres::Postgres)
     let done = (|| {
         tables(from, to)?;
         to.number_on()?;
-        crate::base::set_meta(to, "epoch", Some(super::epoch()))?;
+        (to as &dyn Connection).set_meta("epoch", super::epoch())?;
         to.commit()
     })();
     from.end();
@@ -125,7 +125,7 @@ fn vectors(from: &dyn Connection, to: &dyn Connection, embedder: i64, dimensions
             values![place.first, end],
             |row| row.get::<u32>(0),
         )?;
-        let mut decoded = crate::vectors::from_bytes(&data, dimensions)?;
+        let mut decoded = crate::packed::from_bytes(&data, dimensions)?;
         let mut there = there.into_iter().peekable();
         for (slot, vector) in (place.first..).zip(&mut decoded) {
             if there.next_if_eq(&slot).is_none() {

@@ -83,7 +83,7 @@ pub(crate) trait Connection: Send {
     /// Which vectors there are, by their first slot.
     fn vector_blocks(&self, embedder: i64) -> Result<Vec<BlockPlace>>;
 
-    /// They themselves: all scales, then all numbers ([`crate::vectors::to_bytes`]).
+    /// They themselves: all scales, then all numbers ([`crate::packed`]).
     fn vector_block(&self, embedder: i64, place: &BlockPlace, dimensions: usize) -> Result<Vec<u8>>;
 
     /// Bytes on disk.
@@ -111,6 +111,19 @@ impl dyn Connection + '_ {
             Ok(())
         })?;
         Ok(all)
+    }
+
+    /// A number of the base as a whole.
+    pub fn meta(&self, key: &str) -> Result<Option<i64>> {
+        self.number("SELECT CAST(value AS BIGINT) FROM meta WHERE key = ?1", values![key])
+    }
+
+    /// Sets it.
+    pub fn set_meta(&self, key: &str, value: i64) -> Result<()> {
+        let put = "INSERT INTO meta (key, value) VALUES (?1, CAST(?2 AS BIGINT))
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        self.execute(put, values![key, value])?;
+        Ok(())
     }
 
     /// A whole number.

@@ -1,7 +1,7 @@
 //! A schema of a PostgreSQL database, with the extension pgvector.
 
 use super::{BlockPlace, Connection, Row, Value, values};
-use crate::vectors::to_bytes;
+use crate::packed::to_bytes;
 use crate::{KnowledgeError, Result};
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgTypeInfo};
@@ -234,7 +234,7 @@ impl Postgres {
             }
             self.find_vector(schema)?;
             self.batch(TABLES)?;
-            crate::base::set_meta(self, "epoch", Some(super::epoch()))
+            (self as &dyn Connection).set_meta("epoch", super::epoch())
         })();
         let made = made.and_then(|()| self.commit());
         self.end();

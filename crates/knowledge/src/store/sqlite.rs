@@ -1,7 +1,7 @@
 //! One SQLite file.
 
 use super::{BlockPlace, Connection, Row, Value, values};
-use crate::vectors::to_bytes;
+use crate::packed::to_bytes;
 use crate::{KnowledgeError, Result};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, Transaction, TransactionBehavior, params_from_iter};
@@ -251,7 +251,7 @@ pub(super) fn restore(from: &Path, path: &Path) -> Result<()> {
     let backup = rusqlite::backup::Backup::new(&source.connection, &mut target.connection)?;
     backup.run_to_completion(i32::MAX, Duration::from_millis(50), None)?;
     drop(backup);
-    crate::base::set_meta(&target, "epoch", Some(super::epoch()))
+    (&target as &dyn Connection).set_meta("epoch", super::epoch())
 }
 
 fn open(path: &Path) -> Result<rusqlite::Connection> {

@@ -1,6 +1,6 @@
 //! Lists of common words, kept as they are needed: taken apart, of what one kind of reader may see.
 
-use crate::base::Mask;
+use super::Mask;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
