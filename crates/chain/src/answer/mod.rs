@@ -16,7 +16,7 @@ pub use likelihood::rerank;
 pub use live::{Call, Considered, Evidence, LiveSources};
 pub use summary::{Summary, summarize_document};
 
-use crate::{ChainError, Local, Options, Piece};
+use crate::{ChainError, Ending, Local, Options, Piece, Reply};
 use likelihood::gain;
 use serde::Serialize;
 use shuyuan_knowledge::{Passage, sentences};
@@ -191,8 +191,13 @@ fn written(
     answer.written = true;
     let reply = local.chat(&[Message::user(prompt)], &how.options, on)?;
     for range in sentences(&reply.text) {
+        let broken = breaks_off(&reply, &range);
         let claim = prompt::without_marks(&reply.text[range]);
         if claim.is_empty() || answer.sentences.iter().any(|sentence| sentence.text == claim) {
+            continue;
+        }
+        if broken {
+            answer.dropped.push(claim);
             continue;
         }
         let mut citations = Vec::new();
@@ -224,6 +229,15 @@ fn written(
         }
     }
     Ok(())
+}
+
+/// Whether a sentence ends where no more tokens were allowed, or within a character: what is left of it may say something else
+/// than what was meant.
+fn breaks_off(reply: &Reply, range: &Range<usize>) -> bool {
+    let text = &reply.text[range.clone()];
+    let last = range.end == reply.text.trim_end().len();
+    let ended = text.ends_with(['.', '!', '?', '…', '。', '！', '？', '"', '”', '」', ')', '）', ']']);
+    (last && reply.ending == Ending::Length && !ended) || text.contains(char::REPLACEMENT_CHARACTER)
 }
 
 /// The rows of live sources; the documents' own sentences that have most of the question's words, in the order in which they
