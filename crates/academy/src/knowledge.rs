@@ -129,8 +129,12 @@ impl Knowledge {
     /// # Errors
     /// If one was chosen that cannot be loaded.
     pub fn embedder(&self) -> Result<Option<Arc<PassageEmbedder>>> {
-        let Some(name) = self.model()? else { return Ok(None) };
+        let name = self.model()?;
         let mut held = self.embedder.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(name) = name else {
+            *held = None;
+            return Ok(None);
+        };
         if let Some((_, embedder)) = held.as_ref().filter(|(held, _)| *held == name) {
             return Ok(Some(embedder.clone()));
         }
