@@ -1,4 +1,6 @@
-//! `strftime` in UTC: for templates that tell the model the date, and for whoever writes a moment.
+//! This moment, and `strftime` in UTC: for templates that tell the model the date, and for whoever writes a moment.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -15,6 +17,11 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+
+/// This moment, in seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
 
 /// A moment, in seconds since 1970, in the format of `strftime` and UTC; what it does not know stays as it is written.
 pub fn strftime(seconds: u64, format: &str) -> String {

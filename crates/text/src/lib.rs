@@ -54,7 +54,7 @@ mod word_counts;
 pub use added::Special;
 pub use calls::{Answer, CallFormat};
 pub use chat::{CHAT_TEMPLATE, ChatTemplate};
-pub use clock::strftime;
+pub use clock::{now, strftime};
 pub use context::Rendering;
 pub use error::{Error, Result};
 pub use gguf::GgufVocabulary;

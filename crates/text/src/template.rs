@@ -6,7 +6,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
@@ -86,8 +85,7 @@ impl Jinja {
 
     /// The text of a conversation, `context` being all that the template sees; `now` in seconds since 1970 or the clock's.
     pub(crate) fn render(&self, context: Value, now: Option<u64>) -> Result<String> {
-        let now =
-            now.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()));
+        let now = now.unwrap_or_else(crate::now);
         let today = Value::from_function(move |format: String| strftime(now, &format));
         let context = minijinja::context! { strftime_now => today, ..context };
         let mut out = Limited(Vec::new());

@@ -1,12 +1,13 @@
 //! Sources that give files: those that changed are had and parsed, those that are gone go out.
 
 use super::definition::{Definition, Plan};
-use super::ingest::{Loaded, Means, Report, Task, Watch, ingest, now};
+use super::ingest::{Loaded, Means, Report, Task, Watch, ingest};
 use crate::base::{Base, Item, Source, SourceState, Writer};
 use crate::chunk::Size;
 use crate::parse::Limits;
 use crate::{KnowledgeError, Result};
 use serde::{Deserialize, Serialize};
+use shuyuan_text::now;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,12 +1,13 @@
 //! A folder of files, or one file.
 
 use super::definition::Definition;
-use super::ingest::{Loaded, Means, Report, Task, Watch, ingest, now};
+use super::ingest::{Loaded, Means, Report, Task, Watch, ingest};
 use crate::base::{Base, Item, Source, SourceState, Writer};
 use crate::chunk::Size;
 use crate::parse::Limits;
 use crate::{KnowledgeError, Result};
 use serde::{Deserialize, Serialize};
+use shuyuan_text::now;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, UNIX_EPOCH};

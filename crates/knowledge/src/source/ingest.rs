@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Items that are prepared together: enough for all threads, few enough to stay small in memory.
@@ -246,9 +246,4 @@ fn outcome(task: Task, means: &Means, originals: Option<&Originals>) -> Outcome 
         }
     };
     Outcome::New(item, Prepared::new(parsed, &means.size))
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -36,6 +36,7 @@ use crate::chunk::Size;
 use crate::store::values;
 use crate::{KnowledgeError, Result};
 use definition::Plan;
+use shuyuan_text::now;
 
 /// Where the base keeps which bucket has all originals of a source.
 const ORIGINALS: &str = "originals of";
@@ -47,8 +48,7 @@ impl Base {
     /// If the source cannot be read: what was known of it is kept, and its state says why. If the base cannot be written.
     pub fn sync(&self, writer: &mut Writer, name: &str, size: Size, watch: &mut Watch) -> Result<Report> {
         let source = self.source(name)?;
-        self.want_originals(writer, &source)?;
-        let done = sync(self, writer, &source, size, watch);
+        let done = self.sync_with_originals(writer, &source, size, watch);
         // What of the source was not as it should be, without secrets.
         let done = done.map_err(|error| match env::Mask::of(&source.definition).error(error) {
             KnowledgeError::Asked(reason) => KnowledgeError::Source(reason),
@@ -58,28 +58,36 @@ impl Base {
             && !matches!(error, KnowledgeError::Stopped)
         {
             let mut state = source.state.clone();
-            state.tried = Some(ingest::now());
+            state.tried = Some(now());
             state.error = Some(error.to_string());
             writer.set_state(source.id, &state)?;
             writer.commit()?;
         }
-        if let (Ok(_), Some(originals)) = (&done, self.originals()) {
-            self.set_setting(&format!("{ORIGINALS} {}", source.id), &originals.address)?;
-        }
         done
     }
 
-    /// Has all files of a source read again whose originals were never kept where they are kept now.
-    fn want_originals(&self, writer: &mut Writer, source: &Source) -> Result<()> {
-        let Some(originals) = self.originals() else { return Ok(()) };
-        let kept = self.setting(&format!("{ORIGINALS} {}", source.id))?;
-        if kept.as_ref() == Some(&originals.address) || !Definition::of(source).plan()?.gives_files() {
-            return Ok(());
+    /// Reads all files of a source again whose originals were never kept where they are kept now.
+    fn sync_with_originals(
+        &self,
+        writer: &mut Writer,
+        source: &Source,
+        size: Size,
+        watch: &mut Watch,
+    ) -> Result<Report> {
+        let kept = format!("{ORIGINALS} {}", source.id);
+        let Some(originals) = self.originals() else { return sync(self, writer, source, size, watch) };
+        if !Definition::of(source).plan()?.gives_files()
+            || self.setting(&kept)?.as_ref() == Some(&originals.address)
+        {
+            return sync(self, writer, source, size, watch);
         }
         writer.within(|connection| {
             connection.execute("UPDATE items SET stamp = '' WHERE source = ?1", values![source.id])
         })?;
-        writer.commit()
+        writer.commit()?;
+        let report = sync(self, writer, source, size, watch)?;
+        self.set_setting(&kept, &originals.address)?;
+        Ok(report)
     }
 
     /// Syncs every source that is due by its schedule; one that fails does not keep the others from it.
@@ -92,7 +100,7 @@ impl Base {
         size: &Size,
         watch: &mut Watch,
     ) -> Result<Vec<(String, Result<Report>)>> {
-        let now = ingest::now();
+        let now = now();
         let mut all = Vec::new();
         for source in self.sources()?.into_iter().filter(|source| due(source, now)) {
             let size = Size { most: size.most, count: size.count };

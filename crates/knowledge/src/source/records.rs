@@ -1,7 +1,7 @@
 //! Sources that give records: what is new goes in, what is gone goes out, and what went wrong changes nothing.
 
 use super::definition::{Common, Definition, Plan, Records};
-use super::ingest::{Loaded, Means, Report, Task, Watch, ingest, now};
+use super::ingest::{Loaded, Means, Report, Task, Watch, ingest};
 use super::record::{Map, Record, get};
 use super::shape::{Shape, kept};
 use super::web::Version;
@@ -12,6 +12,7 @@ use crate::parse::Limits;
 use crate::{KnowledgeError, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shuyuan_text::now;
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;

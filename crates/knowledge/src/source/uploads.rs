@@ -2,12 +2,13 @@
 //! store has them.
 
 use super::definition::UPLOADS;
-use super::ingest::{Loaded, Means, Report, Task, ingest, now};
+use super::ingest::{Loaded, Means, Report, Task, ingest};
 use crate::base::{Base, Item, Source, SourceState, Writer};
 use crate::chunk::Size;
 use crate::parse::Limits;
 use crate::{KnowledgeError, Result};
 use serde_json::json;
+use shuyuan_text::now;
 
 impl Base {
     /// Puts a file into the source `uploads`, in the place of one of that name.

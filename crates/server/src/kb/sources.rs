@@ -11,10 +11,11 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shuyuan_academy::{Academy, Level, stages};
 use shuyuan_knowledge::{Filter, Folder, KnowledgeError, Reader, Rule, Source, due};
+use shuyuan_text::now;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Whether someone writes, and whether they are to stop.
@@ -276,9 +277,4 @@ fn no_source(name: &str, all: &[String]) -> ApiError {
     let there =
         if all.is_empty() { "there is none yet".into() } else { format!("there are: {}", all.join(", ")) };
     ApiError::missing(format!("no source is called {name:?}; {there}"))
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -9,7 +9,7 @@ use shuyuan_chain::{Ending, Part, Piece, Reader};
 use shuyuan_text::{CallFormat, Tokenizer, ToolCall};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct About {
 
 impl About {
     pub fn new(prefix: &str, job: &Job, settings: Settings) -> Self {
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let created = shuyuan_text::now();
         Self {
             id: fresh_id(prefix),
             created,

@@ -1,7 +1,7 @@
 //! A call of a live source, written by the model: the name is given, the arguments are kept to the parameters and to what
 //! the question says.
 
-use super::said::{is_said, narrowed, only};
+use super::said::{is_said, narrowed};
 use crate::tools::{Taught, call_beginning, call_grammar, described};
 use crate::trades::is_chinese;
 use crate::{ChainError, Local, Options};
@@ -36,11 +36,6 @@ pub(super) fn arguments(
         }
     }
     Ok(None)
-}
-
-/// The arguments where no model is needed to know them.
-pub(super) fn told(question: &str, tool: &ToolDescription, now: u64) -> Option<Value> {
-    only(tool, question, now)
 }
 
 fn written(

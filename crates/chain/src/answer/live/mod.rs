@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::Value;
 use shuyuan_knowledge::live::{self, Table, ToolDescription};
 use shuyuan_knowledge::{Base, DocumentInfo, Filter, Passage, Reader, Why};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Sources that one question is put to.
 const MOST: usize = 2;
@@ -101,13 +100,13 @@ impl Evidence {
         found: Vec<Passage>,
         options: &Options,
     ) -> Result<Self, ChainError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = shuyuan_text::now();
         let tools = sources.tools()?;
         let mut evidence = Self::default();
         for tool in chosen(local, question, &tools, now, &mut evidence.considered)? {
             let arguments = match local {
                 Some(local) => call::arguments(local, question, tool, now, options)?,
-                None => call::told(question, tool, now),
+                None => said::only(tool, question, now),
             };
             let Some(arguments) = arguments else { continue };
             if let Some(one) = evidence.considered.iter_mut().find(|one| one.source == tool.name) {
