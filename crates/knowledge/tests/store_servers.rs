@@ -373,6 +373,8 @@ fn what_is_wrong_is_told() {
         let error = said(address);
         assert!(error.contains(part) && !error.contains("secret"), "{address}: {error}");
     }
+    // A table of someone else's, in a schema that everyone sees, is none of ours.
+    Place::new().numbers("CREATE TABLE IF NOT EXISTS public.meta (x BIGINT); SELECT CAST(1 AS BIGINT)");
     let place = Place::new();
     drop(place.server("one"));
     place.numbers("UPDATE meta SET value = '7' WHERE key = 'version'; SELECT CAST(1 AS BIGINT)");

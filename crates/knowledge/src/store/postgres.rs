@@ -169,7 +169,7 @@ impl Postgres {
              SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3",
             address.schema
         ))?;
-        if !new.is_made()? {
+        if !new.is_made(&address.schema)? {
             new.make(&address.schema)?;
         }
         new.find_vector(&address.schema)?;
@@ -211,10 +211,9 @@ impl Postgres {
         })
     }
 
-    fn is_made(&self) -> Result<bool> {
-        let tables =
-            "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'meta'";
-        Ok((self as &dyn Connection).number(tables, &[])? == Some(1))
+    fn is_made(&self, schema: &str) -> Result<bool> {
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = ?1 AND tablename = 'meta'";
+        Ok((self as &dyn Connection).number(tables, values![schema])? == Some(1))
     }
 
     /// Makes the tables, unless another program just did.
@@ -229,7 +228,7 @@ impl Postgres {
         let made = (|| {
             self.batch("SELECT pg_advisory_xact_lock(hashtextextended('shuyuan makes tables', 0))")?;
             self.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
-            if self.is_made()? {
+            if self.is_made(schema)? {
                 return Ok(());
             }
             self.find_vector(schema)?;
