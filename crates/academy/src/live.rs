@@ -3,12 +3,12 @@
 use crate::{Conversations, Events, Home, Knowledge, Store};
 use anyhow::{Context, Result, bail};
 use shuyuan_chain::Local;
-use shuyuan_engine::Engine;
+use shuyuan_engine::{Engine, EngineOptions};
 use shuyuan_model::gguf::Gguf;
 use shuyuan_model::{Decoder, SentenceConfig};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// The language of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Opened {
             let gguf = Gguf::open(path)?;
             // A vocabulary takes as long to read as the weights to be packed.
             let (model, tokenizer) = std::thread::scope(|scope| -> Result<_> {
-                let tokenizer = scope.spawn(|| anyhow::Ok(Tokenizer::from_gguf(&gguf.vocabulary()?)?));
+                let tokenizer = scope.spawn(|| anyhow::Ok(Tokenizer::from_gguf(gguf.vocabulary()?)?));
                 let model = Decoder::of_gguf(path, &gguf)?;
                 let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 Ok((model, tokenizer.with_context(whose)?))
@@ -93,6 +93,19 @@ impl LiveModel {
         Ok(Self::new(name_of(path), model, Arc::new(tokenizer)))
     }
 
+    /// The same model, whose keys and values take at most `bytes`: [`EngineOptions::kv_bytes`].
+    #[must_use]
+    pub fn with_cache(mut self, bytes: usize) -> Self {
+        let kv_bytes = Some(bytes);
+        let options = self.local.engine().options();
+        if options.kv_bytes != kv_bytes {
+            let options = EngineOptions { kv_bytes, ..options.clone() };
+            let engine = Engine::with_options(self.model.clone(), options).expect("they were valid before");
+            self.local = Local::new(engine, self.tokenizer.clone());
+        }
+        self
+    }
+
     /// The same weights, ready to speak.
     pub fn local(&self) -> Local {
         self.local.clone()
@@ -126,6 +139,7 @@ pub struct Academy {
     /// The language of messages.
     pub lang: Lang,
     live: RwLock<Option<LiveModel>>,
+    cache: OnceLock<usize>,
     pub(crate) store: Store,
     my_prompt: Mutex<Option<String>>,
     pub(crate) knowledge: Mutex<Option<Arc<Knowledge>>>,
@@ -140,6 +154,7 @@ impl Academy {
             events: Events::default(),
             lang,
             live: RwLock::new(None),
+            cache: OnceLock::new(),
             store: Store::default(),
             my_prompt: Mutex::new(None),
             knowledge: Mutex::new(None),
@@ -161,7 +176,19 @@ impl Academy {
 
     /// From now on these are the weights that are chatted with and looked into.
     pub fn set_live(&self, model: LiveModel) {
+        let model = match self.cache.get() {
+            Some(&bytes) => model.with_cache(bytes),
+            None => model,
+        };
         *self.live.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(model);
+    }
+
+    /// Keys and values of the live model, and of any that follows it, take at most `bytes`. The first to say so decides.
+    pub fn bound_cache(&self, bytes: usize) {
+        self.cache.get_or_init(|| bytes);
+        if let Some(live) = self.live() {
+            self.set_live(live);
+        }
     }
 
     /// The prompt that the user wants to see answered during training.

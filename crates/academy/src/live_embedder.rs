@@ -38,7 +38,7 @@ impl LiveEmbedder {
         } else {
             let gguf = Gguf::open(path)?;
             let tokenizer =
-                Tokenizer::from_gguf(&gguf.vocabulary().with_context(whose)?).with_context(whose)?;
+                Tokenizer::from_gguf(gguf.vocabulary().with_context(whose)?).with_context(whose)?;
             (of_gguf(&gguf).with_context(|| path.display().to_string())?, Some(gguf), tokenizer)
         };
         let tokenizer = Arc::new(tokenizer);

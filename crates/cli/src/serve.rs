@@ -41,6 +41,9 @@ pub(crate) struct Serve {
     /// The most weights in memory beside the model above [default: half of the memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     model_memory_mib: Option<u64>,
+    /// The most keys and values of each model; at least one full context [default: a quarter of free memory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    cache_memory_mib: Option<u64>,
     /// A text longer than a model reads is an error, or loses its middle; a request may say
     #[arg(long, default_value = "refuse", value_name = "HOW")]
     overflow: Overflow,
@@ -69,6 +72,7 @@ impl Serve {
             at_once: self.at_once.into(),
             idle: Duration::from_secs(self.idle_minutes.saturating_mul(60)),
             model_memory: self.model_memory_mib.map(|mib| (mib as usize) << 20),
+            cache_memory: self.cache_memory_mib.map(|mib| (mib as usize) << 20),
             slide: self.overflow == Overflow::Slide,
             access_log: !self.no_access_log,
             drain: Duration::from_secs(self.drain_seconds),

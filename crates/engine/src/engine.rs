@@ -63,6 +63,11 @@ impl Engine {
         &self.model
     }
 
+    /// What it may use.
+    pub fn options(&self) -> &EngineOptions {
+        &self.worker.options
+    }
+
     /// What it does and did.
     pub fn stats(&self) -> Stats {
         let shared = &self.worker.shared;

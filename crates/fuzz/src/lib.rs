@@ -27,7 +27,7 @@ pub fn gguf(bytes: &[u8]) {
         run(&decoder);
     }
     if let Ok(vocabulary) = file.vocabulary()
-        && let Ok(tokenizer) = Tokenizer::from_gguf(&vocabulary)
+        && let Ok(tokenizer) = Tokenizer::from_gguf(vocabulary)
     {
         encode(&tokenizer);
         render(ChatTemplate::new(&tokenizer));

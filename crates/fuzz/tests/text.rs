@@ -56,7 +56,7 @@ fn vocabularies_of_gguf() {
             let Ok(vocabulary) = serde_json::from_str::<GgufVocabulary>(&change(&file, &mut random)) else {
                 continue;
             };
-            if let Ok(tokenizer) = Tokenizer::from_gguf(&vocabulary) {
+            if let Ok(tokenizer) = Tokenizer::from_gguf(vocabulary.clone()) {
                 encode(&tokenizer);
             }
         }

@@ -1,4 +1,4 @@
-//! How fast packed weights go by: a pass over the matrices of a model, as generating a token does, and one of many rows.
+//! How fast weights are packed, and how fast they go by: a pass over the matrices of a model, as generating a token does, and one of many rows.
 //!
 //! cargo run --release --example matrix_speed -- [MiB of each format] [threads]
 
@@ -26,8 +26,11 @@ fn main() {
         let mut numbers = vec![0.0; ROWS * COLS];
         dequantize(kind, &bytes, &mut numbers);
         let count = ((mib << 20) / bytes.len()).max(1);
+        let copies: Vec<Bytes> = (0..count).map(|_| Bytes::from(bytes.clone())).collect();
+        let start = Instant::now();
         let matrices: Vec<Matrix> =
-            (0..count).map(|_| Matrix::new(kind, Bytes::from(bytes.clone()), ROWS, COLS)).collect();
+            copies.into_iter().map(|bytes| Matrix::new(kind, bytes, ROWS, COLS)).collect();
+        let packed = (count * bytes.len()) as f64 / start.elapsed().as_secs_f64() / 1e9;
         let size: usize = matrices.iter().map(Matrix::size).sum();
         let time = |n: usize, matrices: &[Matrix]| {
             let x = vec![0.5; n * COLS];
@@ -47,6 +50,8 @@ fn main() {
         let eight = size as f64 / time(8, &matrices) / 1e9;
         let few = &matrices[..4.min(count)];
         let many = 512.0 * 2.0 * (few.len() * ROWS * COLS) as f64 / time(512, few) / 1e9;
-        println!("{kind:>7}: one row {one:6.1} GB/s, eight {eight:6.1} GB/s, 512 rows {many:6.0} GFLOP/s");
+        println!(
+            "{kind:>7}: packed {packed:5.1} GB/s, one row {one:6.1} GB/s, eight {eight:6.1} GB/s, 512 rows {many:6.0} GFLOP/s"
+        );
     }
 }

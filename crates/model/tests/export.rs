@@ -346,7 +346,7 @@ fn vocabularies_open_in_llama_cpp() {
         let path = dir.path().join(format!("{kind}.gguf"));
         let options = ExportOptions::new(Mix::F16, kind);
         export(&path, &Decoder::of(&model), Words::Tokenizer(&tokenizer), &options).unwrap();
-        let back = Tokenizer::from_gguf(&Gguf::open(&path).unwrap().vocabulary().unwrap()).unwrap();
+        let back = Tokenizer::from_gguf(Gguf::open(&path).unwrap().vocabulary().unwrap()).unwrap();
         assert_eq!(back.roles().chat_template, tokenizer.roles().chat_template, "{kind}");
         assert_eq!(back.prefix(), tokenizer.prefix(), "{kind}");
         let about = serde_json::json!({

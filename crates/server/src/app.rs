@@ -48,10 +48,13 @@ impl App {
         let hardware = Hardware::detect();
         let half = (hardware.memory_gib / 2.0 * f64::from(1 << 30)) as usize;
         let budget = options.model_memory.unwrap_or(half.max(1 << 30));
+        if let Some(bytes) = options.cache_memory {
+            academy.bound_cache(bytes);
+        }
         Arc::new(Self {
             academy,
             hardware,
-            models: Models::new(Pool::new(budget, options.idle)),
+            models: Models::new(Pool::new(budget, options.idle, options.cache_memory)),
             embedders: openai::Embedders::default(),
             turns: Turns::new(options.at_once.clamp(1, 1024)),
             teaching: teach::Teaching::default(),

@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub idle: Duration,
     /// The most bytes of weights beside the live model's. None: half of this machine's memory.
     pub model_memory: Option<usize>,
+    /// The most bytes of keys and values of each model. None: a quarter of what is free when it is loaded.
+    pub cache_memory: Option<usize>,
     /// Whether a text that is longer than the context loses its middle where a request does not say.
     pub slide: bool,
     /// Whether each request is told on standard error.
@@ -49,6 +51,7 @@ impl Default for ServeOptions {
             at_once: 16,
             idle: Duration::from_secs(15 * 60),
             model_memory: None,
+            cache_memory: None,
             slide: false,
             access_log: false,
             drain: Duration::from_secs(30),

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("which folder? expected: tokens FOLDER [TEXT]")?;
     let tokenizer = if path.ends_with("gguf.json") {
-        Tokenizer::from_gguf(&serde_json::from_str(&std::fs::read_to_string(&path)?)?)?
+        Tokenizer::from_gguf(serde_json::from_str(&std::fs::read_to_string(&path)?)?)?
     } else {
         Tokenizer::load(&path)?
     };

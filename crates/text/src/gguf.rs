@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use crate::TokenId;
 use crate::byte_chars::ByteChars;
 use crate::error::Result;
-use crate::gguf_pre::{begins_with_bos, pre_tokenizer};
+use crate::gguf_pre::{Pre, begins_with_bos, pre_tokenizer};
 use crate::hub_decode::byte_token;
-use crate::hub_load::{MOST_IDS, Refusal, corrupt, parts, unsupported};
+use crate::hub_load::{
+    Added, MOST_IDS, Refusal, Steps, corrupt, own, own_split, parts, split_added, unsupported,
+};
 use crate::hub_save::template;
 use crate::roles::Roles;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Parts, Source, Tokenizer};
 
 /// What errors call the vocabulary.
 const NAME: &str = "the GGUF file's vocabulary";
@@ -73,34 +75,53 @@ impl Tokenizer {
     ///
     /// Errors: a model or split pattern that is not known, each named; fields that contradict one another; more than
     /// 4 million tokens.
-    pub fn from_gguf(vocabulary: &GgufVocabulary) -> Result<Self> {
+    pub fn from_gguf(vocabulary: GgufVocabulary) -> Result<Self> {
         let refused = |refusal: Refusal| refusal.of(NAME.into());
-        let v = vocabulary;
-        check(v).map_err(refused)?;
-        let file = match v.model.as_str() {
-            "gpt2" => byte_level(v),
-            "llama" => sentence_piece(v),
-            "bert" => word_piece(v),
-            "t5" => unigram(v),
-            other => unsupported(format!("tokenizer.ggml.model {other:?}")),
-        };
-        let mut file = file.map_err(refused)?;
-        let roles = roles(v);
-        if !(roles.prefix.is_empty() && roles.suffix.is_empty()) {
-            let named = |id: &TokenId| (v.tokens[*id as usize].as_str(), *id);
-            let [before, after] =
-                [&roles.prefix, &roles.suffix].map(|ids| ids.iter().map(named).collect::<Vec<_>>());
-            file["post_processor"] = template(&before, &after);
-        }
-        let mut parts = parts(&file.to_string()).map_err(refused)?;
+        check(&vocabulary).map_err(refused)?;
+        let (size, roles) = (vocabulary.tokens.len(), roles(&vocabulary));
+        let mut parts = parts_of(vocabulary).map_err(refused)?;
         parts.roles = roles;
         // Ids at the end that are not taken have rows in the model all the same.
-        parts.tokens.resize(v.tokens.len(), Vec::new());
+        parts.tokens.resize(size, Vec::new());
         let specials = &parts.specials;
         // Only what is special can be told from text.
         parts.roles.ends.retain(|id| specials.binary_search_by_key(id, |s| s.id).is_ok());
         Self::new(parts)
     }
+}
+
+/// All but the roles.
+fn parts_of(v: GgufVocabulary) -> Result<Parts, Refusal> {
+    if v.model != "gpt2" {
+        return parts(&file(&v)?.to_string());
+    }
+    let learned = learned(&v)?;
+    let Some(split) = own_split(&learned.pre.steps) else { return parts(&file(&v)?.to_string()) };
+    // No detour by way of a text: it would take longer than the weights.
+    let steps = Steps { split, nfc: learned.pre.nfc, ignore_merges: learned.pre.ignore_merges };
+    let specials = split_added(learned.added, &learned.vocab)?.specials;
+    let mut parts = own(&learned.vocab, v.merges.iter().map(|merge| merge.split_once(' ')), specials, steps)?;
+    parts.source = (!steps.is_written()).then(|| Source::Gguf(Box::new(v)));
+    Ok(parts)
+}
+
+/// The `tokenizer.json` of the same tokenizer.
+fn file(v: &GgufVocabulary) -> Result<Value, Refusal> {
+    let mut file = match v.model.as_str() {
+        "gpt2" => byte_level(v)?,
+        "llama" => sentence_piece(v)?,
+        "bert" => word_piece(v)?,
+        "t5" => unigram(v)?,
+        other => return unsupported(format!("tokenizer.ggml.model {other:?}")),
+    };
+    let roles = roles(v);
+    if !(roles.prefix.is_empty() && roles.suffix.is_empty()) {
+        let named = |id: &TokenId| (v.tokens[*id as usize].as_str(), *id);
+        let [before, after] =
+            [&roles.prefix, &roles.suffix].map(|ids| ids.iter().map(named).collect::<Vec<_>>());
+        file["post_processor"] = template(&before, &after);
+    }
+    Ok(file)
 }
 
 fn check(v: &GgufVocabulary) -> Result<(), Refusal> {
@@ -182,6 +203,11 @@ impl Type {
 }
 
 impl GgufVocabulary {
+    /// The text of the `tokenizer.json` of a tokenizer that was read from it.
+    pub(crate) fn to_json(&self) -> String {
+        file(self).map_or_else(|_| String::new(), |file| file.to_string())
+    }
+
     fn roles(&self) -> [Option<TokenId>; 6] {
         [self.bos, self.eos, self.eot, self.sep, self.cls, self.pad]
     }
@@ -199,11 +225,11 @@ impl GgufVocabulary {
         }
     }
 
-    /// Special tokens for `tokenizer.json`, and the rest by text. `is_special` judges user-defined ones.
+    /// Special tokens, and the rest by text. `is_special` judges user-defined ones.
     fn sorted(
         &self,
         is_special: impl Fn(&str) -> bool,
-    ) -> Result<(Vec<Value>, HashMap<&str, usize>), Refusal> {
+    ) -> Result<(Vec<Added>, HashMap<&str, TokenId>), Refusal> {
         let (mut added, mut vocab) = (Vec::new(), HashMap::with_capacity(self.tokens.len()));
         // An empty token is an id that is not taken.
         for (id, token) in self.tokens.iter().enumerate().filter(|(_, token)| !token.is_empty()) {
@@ -216,7 +242,7 @@ impl GgufVocabulary {
             if kind != Type::Text {
                 added.push(added_token(id, token, kind != Type::UserDefined));
             }
-            if !special && vocab.insert(token.as_str(), id).is_some() {
+            if !special && vocab.insert(token.as_str(), id as TokenId).is_some() {
                 return corrupt(format!("token {token:?} is there twice, the second time as {id}"));
             }
         }
@@ -230,14 +256,29 @@ impl GgufVocabulary {
     }
 }
 
-fn added_token(id: usize, content: &str, special: bool) -> Value {
-    json!({
-        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-        "special": special,
-    })
+fn added_token(id: usize, content: &str, special: bool) -> Added {
+    Added { id: id as TokenId, content: content.into(), special, ..Added::default() }
 }
 
-fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
+/// For `tokenizer.json`.
+fn listed(added: &[Added]) -> Value {
+    let entry = |a: &Added| {
+        json!({
+            "id": a.id, "content": a.content, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": a.special,
+        })
+    };
+    added.iter().map(entry).collect()
+}
+
+/// A byte-level vocabulary.
+struct Learned<'v> {
+    pre: Pre,
+    added: Vec<Added>,
+    vocab: HashMap<&'v str, TokenId>,
+}
+
+fn learned(v: &GgufVocabulary) -> Result<Learned<'_>, Refusal> {
     let pre = pre_tokenizer(&v.pre)?;
     // Beyond the merges, user-defined tokens are markup that a model was taught later.
     let (mut added, mut vocab) = v.sorted(|_| true)?;
@@ -246,12 +287,17 @@ fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
     vocab.retain(|token, id| {
         let learned = chars.to_bytes(token).is_ok();
         if !learned {
-            added.push(added_token(*id, token, false));
+            added.push(added_token(*id as usize, token, false));
         }
         learned
     });
+    Ok(Learned { pre, added, vocab })
+}
+
+fn byte_level(v: &GgufVocabulary) -> Result<Value, Refusal> {
+    let Learned { pre, added, vocab } = learned(v)?;
     Ok(json!({
-        "added_tokens": added,
+        "added_tokens": listed(&added),
         "pre_tokenizer": pre.steps,
         "normalizer": pre.nfc.then(|| json!({"type": "NFC"})),
         "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
@@ -267,7 +313,7 @@ fn sentence_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
     if let Some(unknown) = unknown
         && let Some(id) = v.tokens.iter().position(|token| token == unknown)
     {
-        vocab.insert(unknown, id);
+        vocab.insert(unknown, id as TokenId);
     }
     let bytes = (0..=255u8).filter(|b| vocab.contains_key(format!("<0x{b:02X}>").as_str())).count();
     if unknown.is_none() && bytes < 256 {
@@ -284,7 +330,7 @@ fn sentence_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
         to_bar
     };
     Ok(json!({
-        "added_tokens": added,
+        "added_tokens": listed(&added),
         "normalizer": normalizer,
         "decoder": {"type": "Sequence", "decoders": decoders},
         "model": {
@@ -298,7 +344,7 @@ fn sentence_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
 /// token in two, likelier tokens first.
 fn merges_of_scores<'v>(
     v: &'v GgufVocabulary,
-    vocab: &HashMap<&'v str, usize>,
+    vocab: &HashMap<&'v str, TokenId>,
     unknown: Option<&str>,
 ) -> Vec<[&'v str; 2]> {
     struct Cut<'v> {
@@ -309,7 +355,8 @@ fn merges_of_scores<'v>(
     let mut all: Vec<Cut> = Vec::new();
     for (id, token) in v.tokens.iter().enumerate() {
         let token = token.as_str();
-        if vocab.get(token) != Some(&id) || unknown == Some(token) || byte_token(token).is_some() {
+        if vocab.get(token) != Some(&(id as TokenId)) || unknown == Some(token) || byte_token(token).is_some()
+        {
             continue;
         }
         let chars = token.chars().count();
@@ -321,7 +368,7 @@ fn merges_of_scores<'v>(
                 Cut { score: v.scores[id], chars: (before + 1, chars - before - 1), parts: [left, right] },
             ))
         });
-        let mut cuts: Vec<((usize, usize), Cut)> = cuts.collect();
+        let mut cuts: Vec<((TokenId, TokenId), Cut)> = cuts.collect();
         cuts.sort_by_key(|(ids, _)| *ids);
         all.extend(cuts.into_iter().map(|(_, cut)| cut));
     }
@@ -353,7 +400,7 @@ fn word_piece(v: &GgufVocabulary) -> Result<Value, Refusal> {
     }
     let unknown = v.unknown().unwrap_or("[UNK]");
     Ok(json!({
-        "added_tokens": added,
+        "added_tokens": listed(&added),
         // The file does not say whether it tells capitals apart; a vocabulary that has any does.
         "normalizer": {
             "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null,
@@ -391,7 +438,7 @@ fn unigram(v: &GgufVocabulary) -> Result<Value, Refusal> {
         json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": true});
     pre_tokenizers.push(metaspace.clone());
     Ok(json!({
-        "added_tokens": added,
+        "added_tokens": listed(&added),
         "normalizer": {"type": "Sequence", "normalizers": normalizers},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": pre_tokenizers},
         "decoder": metaspace,

@@ -11,7 +11,7 @@ use crate::foreign::Foreign;
 use crate::hub_decode::Decoder;
 use crate::hub_load::{AddedTokens, BpeModel, HubFile, Refusal, corrupt, table, unsupported};
 use crate::roles::Roles;
-use crate::tokenizer::{Inside, Parts};
+use crate::tokenizer::{Inside, Parts, Source};
 
 type Vocab = HashMap<String, TokenId>;
 
@@ -143,7 +143,7 @@ fn finish<'v>(
         specials: added.specials,
         opening: decoder.opening,
         roles: Roles { unk, ..Roles::default() },
-        source: Some(source.into()),
+        source: Some(Source::Json(source.into())),
     })
 }
 

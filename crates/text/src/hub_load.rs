@@ -1,8 +1,10 @@
 //! Reads `tokenizer.json` of Hugging Face: what our own BPE gives the same ids for, and the rest by their crate. Refuses what
 //! would give other ids here than there.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::Hash;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ use crate::hub_ends;
 use crate::hub_foreign;
 use crate::roles::{Config, Roles};
 use crate::split::{LLAMA3_PATTERN, SPLIT_PATTERN, Split};
-use crate::tokenizer::{Inside, Opening, Parts, Tokenizer};
+use crate::tokenizer::{Inside, Opening, Parts, Source, Tokenizer};
 
 /// The name of the file in a model's folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -44,18 +46,19 @@ pub(crate) struct HubFile<'a> {
     pub(crate) model: &'a RawValue,
 }
 
-#[derive(Deserialize)]
-struct Added {
-    id: TokenId,
-    content: String,
+/// A token beside the model's.
+#[derive(Default, Deserialize)]
+pub(crate) struct Added {
+    pub(crate) id: TokenId,
+    pub(crate) content: String,
     #[serde(default)]
-    single_word: bool,
+    pub(crate) single_word: bool,
     #[serde(default)]
-    lstrip: bool,
+    pub(crate) lstrip: bool,
     #[serde(default)]
-    rstrip: bool,
+    pub(crate) rstrip: bool,
     #[serde(default)]
-    special: bool,
+    pub(crate) special: bool,
 }
 
 #[derive(Deserialize)]
@@ -218,7 +221,11 @@ fn bpe(text: &str, file: &HubFile, added: Vec<Added>) -> Result<Parts, Refusal> 
     let added = split_added(added, &model.vocab)?;
     match own_steps(file) {
         Some((split, nfc)) if !model.byte_fallback && added.plain.is_empty() && !needs_unknown(&model) => {
-            own(text, model, added.specials, split, nfc)
+            let merges = model.merges.iter().map(Merge::parts);
+            let rules = Steps { split, nfc, ignore_merges: model.ignore_merges };
+            let mut parts = own(&model.vocab, merges, added.specials, rules)?;
+            parts.source = (!rules.is_written()).then(|| Source::Json(text.into()));
+            Ok(parts)
         }
         _ => hub_foreign::bpe(text, file, &model, added),
     }
@@ -241,9 +248,14 @@ fn own_steps(file: &HubFile) -> Option<(Split, bool)> {
     if kind_of(&file.decoder).is_some_and(|decoder| decoder != "ByteLevel") {
         return None;
     }
-    let steps = match &file.pre_tokenizer["pretokenizers"] {
+    Some((own_split(&file.pre_tokenizer)?, nfc))
+}
+
+/// The split pattern of a `pre_tokenizer`, if our own BPE has it.
+pub(crate) fn own_split(pre_tokenizer: &Value) -> Option<Split> {
+    let steps = match &pre_tokenizer["pretokenizers"] {
         Value::Array(steps) => steps.as_slice(),
-        _ => std::slice::from_ref(&file.pre_tokenizer),
+        _ => std::slice::from_ref(pre_tokenizer),
     };
     // Both are true where they are left out.
     let no_space = |bytes: &Value| bytes["add_prefix_space"] == false;
@@ -268,7 +280,7 @@ fn own_steps(file: &HubFile) -> Option<(Split, bool)> {
         ([Some("ByteLevel")], [bytes]) if no_space(bytes) && !no_pattern(bytes) => Split::Gpt2,
         _ => return None,
     };
-    Some((split, nfc))
+    Some(split)
 }
 
 pub(crate) fn kind_of(step: &Value) -> Option<&str> {
@@ -276,14 +288,17 @@ pub(crate) fn kind_of(step: &Value) -> Option<&str> {
 }
 
 /// Sorts the added tokens into special ones and plain text.
-fn split_added(added: Vec<Added>, vocab: &HashMap<String, TokenId>) -> Result<AddedTokens, Refusal> {
+pub(crate) fn split_added<K: Borrow<str> + Eq + Hash>(
+    added: Vec<Added>,
+    vocab: &HashMap<K, TokenId>,
+) -> Result<AddedTokens, Refusal> {
     let mut all = AddedTokens { specials: Vec::new(), plain: Vec::new() };
     for a in added {
         if a.content.is_empty() {
             return corrupt(format!("added token {} is empty", a.id));
         }
         let reach = Reach { lstrip: a.lstrip, rstrip: a.rstrip, single_word: a.single_word };
-        let learned = vocab.get(&a.content);
+        let learned = vocab.get(a.content.as_str());
         if learned.is_some_and(|id| *id != a.id) {
             return corrupt(format!("added token {:?} has id {}, which is not its own", a.content, a.id));
         }
@@ -338,16 +353,30 @@ fn is_rare(byte: u8) -> bool {
     matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc0..=0xc1 | 0xd4..=0xdf | 0xf1..=0xff)
 }
 
-fn own(
-    text: &str,
-    model: BpeModel,
+/// What is done to a text before it is merged, and to whole words.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps {
+    pub(crate) split: Split,
+    pub(crate) nfc: bool,
+    pub(crate) ignore_merges: bool,
+}
+
+impl Steps {
+    /// Whether [`Tokenizer::to_json`] writes them by itself.
+    pub(crate) fn is_written(self) -> bool {
+        self.split == Split::Qwen2 && !self.ignore_merges
+    }
+}
+
+/// Our own byte-level BPE. `merges` are two tokens each; `None` is what is not.
+pub(crate) fn own<'m, K: Borrow<str> + Eq + Hash>(
+    vocab: &HashMap<K, TokenId>,
+    merge_parts: impl Iterator<Item = Option<(&'m str, &'m str)>>,
     specials: Vec<Special>,
-    split: Split,
-    nfc: bool,
+    steps: Steps,
 ) -> Result<Parts, Refusal> {
     let chars = ByteChars::new();
-    let vocab = model.vocab.iter().map(|(text, &id)| (text.as_str(), id));
-    let tokens = table(vocab, &specials, |text| {
+    let tokens = table(vocab.iter().map(|(text, &id)| (text.borrow(), id)), &specials, |text| {
         chars.to_bytes(text).or_else(|c| {
             unsupported(format!("a vocabulary that is not byte-level: token {text:?} has {c:?}"))
         })
@@ -355,7 +384,7 @@ fn own(
     let (mut byte_ids, mut missing) = (Vec::with_capacity(256), Vec::new());
     for b in 0..=255u8 {
         let text = chars.to_text(&[b]);
-        match model.vocab.get(&text) {
+        match vocab.get(text.as_str()) {
             Some(&id) => byte_ids.push(id),
             None if is_rare(b) => {
                 byte_ids.push((tokens.len() + missing.len()) as TokenId);
@@ -365,33 +394,36 @@ fn own(
         }
     }
     let (mut merges, mut merged) = (Vec::new(), Vec::new());
-    for (rank, merge) in model.merges.iter().enumerate() {
-        let Some((left, right)) = merge.parts() else {
+    let mut joined = String::new();
+    for (rank, merge) in merge_parts.enumerate() {
+        let Some((left, right)) = merge else {
             return corrupt(format!("merge {rank} is not two tokens"));
         };
-        let id = |text: &str| match model.vocab.get(text) {
+        let id = |text: &str| match vocab.get(text) {
             Some(&id) => Ok(id),
             None => corrupt(format!(
                 "merge {rank} ({left:?}, {right:?}) needs token {text:?}, which is not there"
             )),
         };
-        let whole = id(&format!("{left}{right}"))?;
+        joined.clear();
+        joined.extend([left, right]);
+        let whole = id(&joined)?;
         // No letters may add up to a special token.
         if specials.binary_search_by_key(&whole, |s| s.id).is_err() {
             merges.push((id(left)?, id(right)?));
             merged.push(whole);
         }
     }
-    let rules = Merges { byte_ids, missing, merges, merged, nfc, split, ignore_merges: model.ignore_merges };
+    let Steps { split, nfc, ignore_merges } = steps;
+    let rules = Merges { byte_ids, missing, merges, merged, nfc, split, ignore_merges };
     let is_special = |id: TokenId| specials.binary_search_by_key(&id, |s| s.id).is_ok();
     let own = ByteLevel::new(&tokens, is_special, rules);
-    let plain = split == Split::Qwen2 && !model.ignore_merges;
     Ok(Parts {
         inside: Inside::Bytes(Box::new(own)),
         tokens,
         specials,
         opening: Opening::Nothing,
         roles: Roles::default(),
-        source: (!plain).then(|| text.into()),
+        source: None,
     })
 }

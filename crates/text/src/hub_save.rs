@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::hub_load::{TOKENIZER_FILE, read};
 use crate::roles::Config;
 use crate::split::SPLIT_PATTERN;
-use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Tokenizer};
+use crate::tokenizer::{END_OF_TEXT, IM_END, IM_START, Source, Tokenizer};
 
 /// The name of the file with the chat template in a model's folder.
 pub const CONFIG_FILE: &str = "tokenizer_config.json";
@@ -70,7 +70,7 @@ impl Tokenizer {
     /// came from.
     pub fn to_json(&self) -> String {
         let Some(rules) = self.rules().filter(|_| self.source().is_none()) else {
-            return self.source().unwrap_or_default().to_string();
+            return self.source().map_or_else(String::new, Source::json);
         };
         let chars = ByteChars::new();
         let text = |id: u32| chars.to_text(self.token_bytes(id));

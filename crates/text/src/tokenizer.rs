@@ -10,6 +10,7 @@ use crate::added::{Finder, Segment, Special};
 use crate::byte_level::{ByteLevel, Merges};
 use crate::error::Result;
 use crate::foreign::Foreign;
+use crate::gguf::GgufVocabulary;
 use crate::roles::Roles;
 
 /// Ends a document; also padding, and the end of a text in pretraining.
@@ -28,8 +29,26 @@ pub(crate) struct Parts {
     pub(crate) inside: Inside,
     pub(crate) opening: Opening,
     pub(crate) roles: Roles,
-    /// The file it came from, where [`Tokenizer::to_json`] could not write the same.
-    pub(crate) source: Option<Box<str>>,
+    /// Where [`Tokenizer::to_json`] could not write the same from what is here.
+    pub(crate) source: Option<Source>,
+}
+
+/// What a tokenizer was read from.
+pub(crate) enum Source {
+    /// The text of a `tokenizer.json`.
+    Json(Box<str>),
+    /// A GGUF file's.
+    Gguf(Box<GgufVocabulary>),
+}
+
+impl Source {
+    /// The text of a `tokenizer.json`.
+    pub(crate) fn json(&self) -> String {
+        match self {
+            Self::Json(text) => text.to_string(),
+            Self::Gguf(vocabulary) => vocabulary.to_json(),
+        }
+    }
 }
 
 /// What turns text into ids.
@@ -67,7 +86,7 @@ struct Inner {
     inside: Inside,
     opening: Opening,
     roles: Roles,
-    source: Option<Box<str>>,
+    source: Option<Source>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -158,8 +177,8 @@ impl Tokenizer {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&str> {
-        self.inner.source.as_deref()
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.inner.source.as_ref()
     }
 
     /// The bytes that a token adds to a text, which may be a part of a character; a special token's are its text (after a

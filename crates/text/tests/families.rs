@@ -67,7 +67,7 @@ fn a_vocabulary_out_of_gguf_gives_the_same_ids() {
     for kind in KINDS {
         let Some(vocabulary) = gguf(kind) else { continue };
         kinds += 1;
-        let tokenizer = Tokenizer::from_gguf(&vocabulary).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let tokenizer = Tokenizer::from_gguf(vocabulary.clone()).unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!(tokenizer.vocab_size(), vocabulary.tokens.len(), "{kind}");
         let file = load(kind);
         assert_eq!(tokenizer.roles().bos.or(file.roles().bos), file.roles().bos, "{kind}");
@@ -221,13 +221,13 @@ fn vocabularies_that_are_wrong_are_refused_by_name() {
     for (kind, expected, change) in cases {
         let mut vocabulary = gguf(kind).expect("a vocabulary");
         change(&mut vocabulary);
-        let message = Tokenizer::from_gguf(&vocabulary).expect_err(expected).to_string();
+        let message = Tokenizer::from_gguf(vocabulary.clone()).expect_err(expected).to_string();
         assert!(message.contains(expected), "{expected}: {message}");
     }
     let mut holes = gguf("llama2").expect("a vocabulary");
     let last = holes.tokens.len() - 1;
     holes.tokens[last] = String::new();
-    let tokenizer = Tokenizer::from_gguf(&holes).expect("an id that is not taken is no harm");
+    let tokenizer = Tokenizer::from_gguf(holes.clone()).expect("an id that is not taken is no harm");
     assert_eq!(tokenizer.vocab_size(), last + 1);
 }
 
@@ -279,7 +279,7 @@ fn a_vocabulary_goes_to_gguf_and_back() {
         let size = file.vocab_size() + 3;
         let vocabulary = file.to_gguf(size).unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!((vocabulary.tokens.len(), vocabulary.types[size - 1]), (size, 5), "{kind}");
-        let back = Tokenizer::from_gguf(&vocabulary).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let back = Tokenizer::from_gguf(vocabulary.clone()).unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!((back.prefix(), back.suffix()), (file.prefix(), file.suffix()), "{kind}");
         assert_eq!(back.roles().chat_template, file.roles().chat_template, "{kind}");
         assert_eq!(back.roles().eos, file.roles().eos, "{kind}");

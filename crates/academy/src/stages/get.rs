@@ -318,7 +318,7 @@ fn readable(part: &Path, size: u64) -> Result<bool> {
     match opened {
         Ok(gguf) => {
             DecoderConfig::from_gguf(&gguf)?;
-            Tokenizer::from_gguf(&gguf.vocabulary()?)?;
+            Tokenizer::from_gguf(gguf.vocabulary()?)?;
             Ok(true)
         }
         Err(error) => {

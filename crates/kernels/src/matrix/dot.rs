@@ -10,8 +10,9 @@
 )]
 
 use super::input::{Field, Tile, block_bytes, field_at};
-use super::lanes::{Lanes, lanes_fn};
+use super::lanes::lanes_fn;
 use super::packed::{BLOCK, Packed, ROWS, SUPER};
+use super::register::Register;
 use super::words::IQ4_NL;
 use crate::quant::BlockType;
 
@@ -113,44 +114,113 @@ lanes_fn! {
     /// Group and tile have `job.blocks` blocks, the group of the format that the parameters describe, the tile of `N` rows;
     /// the output has sixteen numbers for each of `job.count` rows.
     unsafe fn dot16<S, const BITS: u32, const PART: usize, const NESTED: bool, const MINIMA: bool, const ZERO: u32, const TABLE: bool, const N: usize>(job: Job) {
-        // SAFETY of all that follows: the caller's.
-        let mut sums = [S::splat(0.0); N];
-        let (mut planes, mut scales, mut x) = (job.planes, job.scales, job.x);
-        let (mut outer, mut outer_minimum) = (S::splat(0.0), S::splat(0.0));
-        for block in 0..job.blocks {
-            if job.fetch {
-                for line in 0..BITS as usize {
-                    S::prefetch(planes.wrapping_add(AHEAD + 64 * line));
-                }
-                S::prefetch(scales.wrapping_add(256));
+        // SAFETY: the caller's.
+        unsafe {
+            // Eight sums at once are as many as all processors have registers for.
+            if ROWS / S::ROWS * N > 8 {
+                dot_registers::<S, BITS, PART, NESTED, MINIMA, ZERO, TABLE, N, 4>(job)
+            } else {
+                dot_registers::<S, BITS, PART, NESTED, MINIMA, ZERO, TABLE, N, N>(job)
             }
-            if NESTED && block % SUPER == 0 {
-                outer = unsafe { S::f16(scales) };
-                scales = scales.wrapping_add(2 * ROWS);
+        }
+    }
+}
+
+/// `M` of the `N` rows go side by side.
+///
+/// SAFETY: as [`dot16`].
+#[inline(always)]
+unsafe fn dot_registers<
+    R: Register,
+    const BITS: u32,
+    const PART: usize,
+    const NESTED: bool,
+    const MINIMA: bool,
+    const ZERO: u32,
+    const TABLE: bool,
+    const N: usize,
+    const M: usize,
+>(
+    job: Job,
+) {
+    // SAFETY of all that follows: the caller's.
+    // A group is one register or two. What a table gives has 8 bits.
+    let (registers, bits) = (ROWS / R::ROWS, if TABLE { 8 } else { BITS });
+    let mut sums = [[R::all(0.0); N]; 2];
+    let (mut planes, mut scales, mut x) = (job.planes, job.scales, job.x);
+    let (mut outer, mut outer_minimum) = ([R::all(0.0); 2], [R::all(0.0); 2]);
+    for block in 0..job.blocks {
+        if job.fetch {
+            for line in 0..BITS as usize {
+                R::prefetch(planes.wrapping_add(AHEAD + 64 * line));
+            }
+            R::prefetch(scales.wrapping_add(256));
+        }
+        if NESTED && block % SUPER == 0 {
+            for r in 0..registers {
+                let at = scales.wrapping_add(2 * R::ROWS * r);
+                outer[r] = unsafe { R::f16(at) };
                 if MINIMA {
-                    outer_minimum = unsafe { S::f16(scales) };
-                    scales = scales.wrapping_add(2 * ROWS);
+                    outer_minimum[r] = unsafe { R::f16(at.wrapping_add(2 * ROWS)) };
                 }
             }
-            for part in 0..BLOCK / PART {
-                let (sum, total) = if PART == 16 { (Field::HalfSum, Field::HalfTotal) } else { (Field::Sum, Field::Total) };
-                let (sum, total) = (field_at(N, sum) + 4 * N * part, field_at(N, total) + 4 * N * part);
-                let mut integers = [S::zero(); N];
-                if ZERO > 0 {
-                    for i in 0..N {
-                        integers[i] = unsafe { S::shifted::<ZERO>(x.add(sum + 4 * i).cast()) };
+            scales = scales.wrapping_add(if MINIMA { 4 * ROWS } else { 2 * ROWS });
+        }
+        for part in 0..BLOCK / PART {
+            let (sum, total) =
+                if PART == 16 { (Field::HalfSum, Field::HalfTotal) } else { (Field::Sum, Field::Total) };
+            let (sum, total) = (field_at(N, sum) + 4 * N * part, field_at(N, total) + 4 * N * part);
+            let each = if NESTED { ROWS } else { 2 * ROWS };
+            for from in (0..N).step_by(M) {
+                let mut integers = [[R::zero(); M]; 2];
+                if ZERO > 0 && !(bits == 8 && R::SIGNED) {
+                    for i in 0..M {
+                        let raised = unsafe { R::shifted::<ZERO>(x.add(sum + 4 * (from + i)).cast()) };
+                        integers[0][i] = raised;
+                        integers[1][i] = raised;
+                    }
+                }
+                let mut open = [[R::open(R::zero()); M]; 2];
+                for r in 0..registers {
+                    for i in 0..M {
+                        open[r][i] = R::open(integers[r][i]);
                     }
                 }
                 macro_rules! word {
                     ($j:literal) => {
                         if $j / (PART / 4) == part {
-                            let w = unsafe { word::<S, BITS, TABLE, $j, { $j % 4 }, { 2 * ($j % 4) }>(planes) };
-                            for i in 0..N {
-                                // What a table gives has 8 bits.
-                                integers[i] = unsafe {
-                                    let x = x.add(BLOCK * i + 4 * $j).cast();
-                                    if TABLE { S::dot::<8>(integers[i], w, x) } else { S::dot::<BITS>(integers[i], w, x) }
-                                };
+                            let second = planes.wrapping_add(4 * R::ROWS * (registers - 1));
+                            let w = unsafe {
+                                [
+                                    word::<R, BITS, TABLE, $j, { $j % 4 }, { 2 * ($j % 4) }>(planes),
+                                    word::<R, BITS, TABLE, $j, { $j % 4 }, { 2 * ($j % 4) }>(second),
+                                ]
+                            };
+                            for i in 0..M {
+                                let x = x.wrapping_add(BLOCK * (from + i) + 4 * $j).cast();
+                                for r in 0..registers {
+                                    let sum = &mut open[r][i];
+                                    *sum = unsafe {
+                                        if TABLE {
+                                            R::dot::<8>(*sum, w[r], x)
+                                        } else {
+                                            R::dot::<BITS>(*sum, w[r], x)
+                                        }
+                                    };
+                                }
+                            }
+                            let last = $j % (PART / 4) == PART / 4 - 1;
+                            if last || ($j + 1) % R::words(bits) == 0 {
+                                for r in 0..registers {
+                                    for i in 0..M {
+                                        integers[r][i] = if TABLE {
+                                            R::close::<8>(integers[r][i], open[r][i])
+                                        } else {
+                                            R::close::<BITS>(integers[r][i], open[r][i])
+                                        };
+                                        open[r][i] = R::open(integers[r][i]);
+                                    }
+                                }
                             }
                         }
                     };
@@ -163,44 +233,50 @@ lanes_fn! {
                 word!(5);
                 word!(6);
                 word!(7);
-                let scale = if NESTED { S::mul(unsafe { S::i8(scales) }, outer) } else { unsafe { S::f16(scales) } };
-                scales = scales.wrapping_add(if NESTED { ROWS } else { 2 * ROWS });
-                for i in 0..N {
-                    let by = unsafe { x.add(field_at(N, Field::Scale) + 4 * i).cast::<f32>().read() };
-                    sums[i] = S::fma(S::to_f32(integers[i]), S::mul(scale, S::splat(by)), sums[i]);
-                }
-                if MINIMA {
-                    let minimum = if NESTED {
-                        S::mul(unsafe { S::u8(scales) }, outer_minimum)
-                    } else {
-                        unsafe { S::f16(scales) }
-                    };
-                    scales = scales.wrapping_add(if NESTED { ROWS } else { 2 * ROWS });
-                    for i in 0..N {
-                        let total = unsafe { x.add(total + 4 * i).cast::<f32>().read() };
-                        sums[i] = S::fma(minimum, S::splat(total), sums[i]);
+                for r in 0..registers {
+                    let at = scales.wrapping_add(each / ROWS * R::ROWS * r);
+                    let scale = unsafe { if NESTED { R::times(R::i8(at), outer[r]) } else { R::f16(at) } };
+                    for i in 0..M {
+                        let row = from + i;
+                        let by = unsafe { x.add(field_at(N, Field::Scale) + 4 * row).cast::<f32>().read() };
+                        let by = R::times(scale, R::all(by));
+                        sums[r][row] = R::times_plus(R::to_f32(integers[r][i]), by, sums[r][row]);
+                    }
+                    if MINIMA {
+                        let at = at.wrapping_add(each);
+                        let minimum = unsafe {
+                            if NESTED { R::times(R::u8(at), outer_minimum[r]) } else { R::f16(at) }
+                        };
+                        for i in 0..M {
+                            let row = from + i;
+                            let total = unsafe { x.add(total + 4 * row).cast::<f32>().read() };
+                            sums[r][row] = R::times_plus(minimum, R::all(total), sums[r][row]);
+                        }
                     }
                 }
             }
-            planes = planes.wrapping_add(match BITS {
-                4 => 256,
-                5 => 320,
-                6 => 384,
-                _ => 512,
-            });
-            x = x.wrapping_add(block_bytes(N));
+            scales = scales.wrapping_add(if MINIMA { 2 * each } else { each });
         }
-        for i in 0..N.min(job.count) {
+        planes = planes.wrapping_add(match BITS {
+            4 => 256,
+            5 => 320,
+            6 => 384,
+            _ => 512,
+        });
+        x = x.wrapping_add(block_bytes(N));
+    }
+    for i in 0..N.min(job.count) {
+        for r in 0..registers {
             unsafe {
-                let out = job.out.0.add(i * job.out.1);
-                let mut sum = sums[i];
+                let out = job.out.0.add(i * job.out.1 + R::ROWS * r);
+                let mut sum = sums[r][i];
                 if !job.bias.is_null() {
-                    sum = S::add(sum, S::load(job.bias));
+                    sum = R::plus(sum, R::read(job.bias.add(R::ROWS * r)));
                 }
                 if job.add {
-                    sum = S::add(S::load(out), sum);
+                    sum = R::plus(R::read(out), sum);
                 }
-                S::store(out, sum);
+                R::write(out, sum);
             }
         }
     }
@@ -211,7 +287,7 @@ lanes_fn! {
 /// SAFETY: a block's planes at `planes`.
 #[inline(always)]
 unsafe fn word<
-    S: Lanes,
+    R: Register,
     const BITS: u32,
     const TABLE: bool,
     const J: u32,
@@ -219,20 +295,20 @@ unsafe fn word<
     const PAIR: u32,
 >(
     planes: *const u8,
-) -> S::W {
+) -> R::W {
     // SAFETY: the caller's.
     unsafe {
         if BITS == 8 {
-            return S::bytes(planes.add(64 * J as usize));
+            return R::bytes(planes.add(64 * J as usize));
         }
-        let both = S::bytes(planes.add(64 * V));
-        let low = if J < 4 { S::low(both) } else { S::high(both) };
+        let both = R::bytes(planes.add(64 * V));
+        let low = if J < 4 { R::low(both) } else { R::high(both) };
         if TABLE {
-            return S::look_up(low, &IQ4_NL);
+            return R::look_up(low, &IQ4_NL);
         }
         match BITS {
-            5 => S::or(low, S::bits::<J, 1, 4>(S::bytes(planes.add(256)))),
-            6 => S::or(low, S::bits::<PAIR, 2, 4>(S::bytes(planes.add(256 + 64 * (J as usize / 4))))),
+            5 => R::or(low, R::bits::<J, 1, 4>(R::bytes(planes.add(256)))),
+            6 => R::or(low, R::bits::<PAIR, 2, 4>(R::bytes(planes.add(256 + 64 * (J as usize / 4))))),
             _ => low,
         }
     }

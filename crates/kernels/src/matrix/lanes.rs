@@ -1,52 +1,16 @@
-//! What a product of packed weights needs of an instruction set: sixteen rows side by side, four columns at a time.
+//! Plain numbers of 16 bits, and rows of packed weights, beside what [`Simd`] has.
 
+use super::register::Register;
 use crate::simd::Simd;
 
-/// Sixteen integers, or sixteen times four bytes: a row of weights in each lane.
-pub(crate) trait Lanes: Simd {
-    /// 64 bytes.
-    type W: Copy;
-
-    /// # Safety
-    /// 64 bytes at `p`.
-    unsafe fn bytes(p: *const u8) -> Self::W;
-    /// Of each byte the low four bits.
-    fn low(w: Self::W) -> Self::W;
-    /// Of each byte the high four bits, moved down.
-    fn high(w: Self::W) -> Self::W;
-    /// Of each byte the `count` bits from bit `from`, moved to bit `to`. 8 bits in all.
-    fn bits<const FROM: u32, const COUNT: u32, const TO: u32>(w: Self::W) -> Self::W;
-    fn or(a: Self::W, b: Self::W) -> Self::W;
-    /// The entry of `table` for each byte, which is below 16.
-    fn look_up(w: Self::W, table: &[u8; 16]) -> Self::W;
-    /// Sixteen times the integer at `p`, times 2^`SHIFT`.
-    ///
-    /// # Safety
-    /// An i32 at `p`.
-    unsafe fn shifted<const SHIFT: u32>(p: *const i32) -> Self::W;
-    fn zero() -> Self::W;
-    /// Adds to each lane the products of its four bytes, unsigned, with the four signed ones at `x`.
-    ///
-    /// # Safety
-    /// Four bytes at `x`.
-    unsafe fn dot<const BITS: u32>(sum: Self::W, w: Self::W, x: *const i8) -> Self::W;
-    /// The integers as f32.
-    fn to_f32(w: Self::W) -> Self::V;
+/// What inference needs of an instruction set.
+pub(crate) trait Lanes: Simd + Register {
     /// # Safety
     /// Sixteen f16 at `p`.
-    unsafe fn f16(p: *const u8) -> Self::V;
+    unsafe fn halves(p: *const u8) -> Self::V;
     /// # Safety
     /// Sixteen bf16 at `p`.
     unsafe fn bf16(p: *const u8) -> Self::V;
-    /// # Safety
-    /// Sixteen i8 at `p`.
-    unsafe fn i8(p: *const u8) -> Self::V;
-    /// # Safety
-    /// Sixteen u8 at `p`.
-    unsafe fn u8(p: *const u8) -> Self::V;
-    /// Fetches the line at `p` into the second-level cache; it may be anywhere. Into the first, lines wait in the few buffers
-    /// that loads need (2026-11-27, Zen 4, one core, Q8_0: 12.4 GB/s, as without; into the second 17.6).
-    fn prefetch(p: *const u8);
 }
 
 /// Defines a function over a [`Lanes`] that runs at the best level of this processor.

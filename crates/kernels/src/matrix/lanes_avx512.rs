@@ -1,13 +1,37 @@
 //! [`Lanes`] in one 512-bit register, with VNNI.
 
 use super::lanes::Lanes;
-use crate::simd::Avx512;
+use super::register::Register;
+use crate::simd::{Avx512, LANES, Simd};
 use std::arch::x86_64::*;
 
 // SAFETY of every block below: only called in functions compiled for AVX-512 and VNNI; pointers are the caller's.
 impl Lanes for Avx512 {
-    type W = __m512i;
+    #[inline(always)]
+    unsafe fn halves(p: *const u8) -> __m512 {
+        // SAFETY: the caller's.
+        unsafe { Self::f16(p) }
+    }
+    #[inline(always)]
+    unsafe fn bf16(p: *const u8) -> __m512 {
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+}
 
+impl Register for Avx512 {
+    const ROWS: usize = LANES;
+    const SIGNED: bool = false;
+    type W = __m512i;
+    type P = __m512i;
+    type F = __m512;
+
+    #[inline(always)]
+    fn words(_: u32) -> u32 {
+        8
+    }
     #[inline(always)]
     unsafe fn bytes(p: *const u8) -> __m512i {
         unsafe { _mm512_loadu_si512(p.cast()) }
@@ -57,23 +81,50 @@ impl Lanes for Avx512 {
         unsafe { _mm512_cvtepi32_ps(w) }
     }
     #[inline(always)]
-    unsafe fn f16(p: *const u8) -> __m512 {
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
-    }
-    #[inline(always)]
-    unsafe fn bf16(p: *const u8) -> __m512 {
-        unsafe {
-            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
-        }
-    }
-    #[inline(always)]
     unsafe fn i8(p: *const u8) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p.cast()))) }
     }
     #[inline(always)]
     unsafe fn u8(p: *const u8) -> __m512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))) }
+    }
+    #[inline(always)]
+    fn open(integers: __m512i) -> __m512i {
+        integers
+    }
+    #[inline(always)]
+    fn close<const BITS: u32>(_: __m512i, sum: __m512i) -> __m512i {
+        sum
+    }
+    #[inline(always)]
+    unsafe fn f16(p: *const u8) -> __m512 {
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+    }
+    #[inline(always)]
+    fn all(x: f32) -> __m512 {
+        Self::splat(x)
+    }
+    #[inline(always)]
+    unsafe fn read(p: *const f32) -> __m512 {
+        // SAFETY: the caller's.
+        unsafe { Self::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn write(p: *mut f32, x: __m512) {
+        // SAFETY: the caller's.
+        unsafe { Self::store(p, x) }
+    }
+    #[inline(always)]
+    fn plus(a: __m512, b: __m512) -> __m512 {
+        Self::add(a, b)
+    }
+    #[inline(always)]
+    fn times(a: __m512, b: __m512) -> __m512 {
+        Self::mul(a, b)
+    }
+    #[inline(always)]
+    fn times_plus(a: __m512, b: __m512, c: __m512) -> __m512 {
+        Self::fma(a, b, c)
     }
     #[inline(always)]
     fn prefetch(p: *const u8) {

@@ -1,15 +1,37 @@
 //! [`Lanes`] in arrays, for the compiler to fit to the registers that there are.
 
 use super::lanes::Lanes;
-use crate::simd::{LANES, Portable};
+use super::register::Register;
+use crate::simd::{LANES, Portable, Simd};
 use half::{bf16, f16};
 
 /// An integer in each lane; its four bytes where the lane holds weights.
 type W = [u32; LANES];
 
 impl Lanes for Portable {
-    type W = W;
+    #[inline(always)]
+    unsafe fn halves(p: *const u8) -> [f32; LANES] {
+        // SAFETY: the caller's.
+        unsafe { Self::f16(p) }
+    }
+    #[inline(always)]
+    unsafe fn bf16(p: *const u8) -> [f32; LANES] {
+        // SAFETY: the caller's.
+        unsafe { p.cast::<[[u8; 2]; LANES]>().read() }.map(|b| bf16::from_le_bytes(b).to_f32())
+    }
+}
 
+impl Register for Portable {
+    const ROWS: usize = LANES;
+    const SIGNED: bool = false;
+    type W = W;
+    type P = W;
+    type F = [f32; LANES];
+
+    #[inline(always)]
+    fn words(_: u32) -> u32 {
+        8
+    }
     #[inline(always)]
     unsafe fn bytes(p: *const u8) -> W {
         // SAFETY: the caller's.
@@ -61,16 +83,6 @@ impl Lanes for Portable {
         w.map(|w| w as i32 as f32)
     }
     #[inline(always)]
-    unsafe fn f16(p: *const u8) -> [f32; LANES] {
-        // SAFETY: the caller's.
-        unsafe { p.cast::<[[u8; 2]; LANES]>().read() }.map(|b| f16::from_le_bytes(b).to_f32())
-    }
-    #[inline(always)]
-    unsafe fn bf16(p: *const u8) -> [f32; LANES] {
-        // SAFETY: the caller's.
-        unsafe { p.cast::<[[u8; 2]; LANES]>().read() }.map(|b| bf16::from_le_bytes(b).to_f32())
-    }
-    #[inline(always)]
     unsafe fn i8(p: *const u8) -> [f32; LANES] {
         // SAFETY: the caller's.
         unsafe { p.cast::<[i8; LANES]>().read() }.map(f32::from)
@@ -79,6 +91,45 @@ impl Lanes for Portable {
     unsafe fn u8(p: *const u8) -> [f32; LANES] {
         // SAFETY: the caller's.
         unsafe { p.cast::<[u8; LANES]>().read() }.map(f32::from)
+    }
+    #[inline(always)]
+    fn open(integers: W) -> W {
+        integers
+    }
+    #[inline(always)]
+    fn close<const BITS: u32>(_: W, sum: W) -> W {
+        sum
+    }
+    #[inline(always)]
+    unsafe fn f16(p: *const u8) -> [f32; LANES] {
+        // SAFETY: the caller's.
+        unsafe { p.cast::<[[u8; 2]; LANES]>().read() }.map(|b| f16::from_le_bytes(b).to_f32())
+    }
+    #[inline(always)]
+    fn all(x: f32) -> [f32; LANES] {
+        Self::splat(x)
+    }
+    #[inline(always)]
+    unsafe fn read(p: *const f32) -> [f32; LANES] {
+        // SAFETY: the caller's.
+        unsafe { Self::load(p) }
+    }
+    #[inline(always)]
+    unsafe fn write(p: *mut f32, x: [f32; LANES]) {
+        // SAFETY: the caller's.
+        unsafe { Self::store(p, x) }
+    }
+    #[inline(always)]
+    fn plus(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+        Self::add(a, b)
+    }
+    #[inline(always)]
+    fn times(a: [f32; LANES], b: [f32; LANES]) -> [f32; LANES] {
+        Self::mul(a, b)
+    }
+    #[inline(always)]
+    fn times_plus(a: [f32; LANES], b: [f32; LANES], c: [f32; LANES]) -> [f32; LANES] {
+        Self::fma(a, b, c)
     }
     #[inline(always)]
     fn prefetch(_: *const u8) {}

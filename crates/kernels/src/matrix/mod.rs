@@ -15,6 +15,7 @@ mod lanes_avx512;
 mod lanes_portable;
 mod linear;
 mod packed;
+mod register;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -11,7 +11,7 @@
 //!
 //! A number is `scale · (integer − zero) + minimum`. Rows that fill up the last group are zero.
 
-use super::words::{self, Words};
+use super::words::{self, Visit, Words};
 use crate::pool::parallel;
 use crate::quant::BlockType;
 
@@ -226,26 +226,45 @@ unsafe impl Sync for Out {}
 #[inline(never)]
 fn pack_row(kind: BlockType, format: Format, row: &[u8], blocks: usize, lane: usize, out: &mut [u8]) {
     let (planes, scales) = out.split_at_mut(blocks * format.planes());
-    words::for_blocks(kind, row, |block, Words { w, scale, minimum, parts }| {
+    words::for_blocks(kind, row, &mut Row { format, lane, planes, scales });
+}
+
+/// A row on its way into its group.
+struct Row<'a> {
+    format: Format,
+    lane: usize,
+    planes: &'a mut [u8],
+    scales: &'a mut [u8],
+}
+
+impl Visit for Row<'_> {
+    #[inline(always)]
+    fn block(&mut self, block: usize, words: Words) {
+        let Self { format, lane, planes, scales } = self;
+        let (format, lane) = (*format, *lane % ROWS);
+        let Words { w, scale, minimum, parts } = words;
         let planes = &mut planes[block * format.planes()..][..format.planes()];
         let (lines, _) = planes.as_chunks_mut::<64>();
-        let mut put =
-            |line: usize, word: u32| lines[line][4 * lane..][..4].copy_from_slice(&word.to_le_bytes());
+        macro_rules! put {
+            ($line:expr, $word:expr) => {
+                lines[$line].as_chunks_mut::<4>().0[lane] = u32::to_le_bytes($word)
+            };
+        }
         if format.bits == 8 {
-            for (j, &w) in w.iter().enumerate() {
-                put(j, w);
+            for j in 0..8 {
+                put!(j, w[j]);
             }
         } else {
             for v in 0..4 {
-                put(v, w[v] & 0x0f0f_0f0f | (w[v + 4] & 0x0f0f_0f0f) << 4);
+                put!(v, w[v] & 0x0f0f_0f0f | (w[v + 4] & 0x0f0f_0f0f) << 4);
             }
         }
         if format.bits == 5 {
-            put(4, (0..8).fold(0, |high, j| high | (w[j] >> 4 & 0x0101_0101) << j));
+            put!(4, (0..8).fold(0, |high, j| high | (w[j] >> 4 & 0x0101_0101) << j));
         }
         if format.bits == 6 {
             for h in 0..2 {
-                put(4 + h, (0..4).fold(0, |high, g| high | (w[4 * h + g] >> 4 & 0x0303_0303) << (2 * g)));
+                put!(4 + h, (0..4).fold(0, |high, g| high | (w[4 * h + g] >> 4 & 0x0303_0303) << (2 * g)));
             }
         }
         let (outer, inner) = scales_at(format, block);
@@ -265,5 +284,5 @@ fn pack_row(kind: BlockType, format: Format, row: &[u8], blocks: usize, lane: us
                 }
             }
         }
-    });
+    }
 }

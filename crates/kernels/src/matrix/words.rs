@@ -27,6 +27,23 @@ pub(super) const IQ4_NL: [u8; 16] = {
     raised
 };
 
+/// Eight words, without a call that the compiler may leave standing.
+macro_rules! eight {
+    ($j:ident => $word:expr) => {{
+        let mut words = [0u32; 8];
+        for $j in 0..8 {
+            words[$j] = $word;
+        }
+        words
+    }};
+}
+
+/// What is done with every 32 columns of a row.
+pub(super) trait Visit {
+    /// Block `index` of the row. To be inlined always.
+    fn block(&mut self, index: usize, words: Words);
+}
+
 const LOW: u32 = 0x0f0f_0f0f;
 
 #[inline(always)]
@@ -42,7 +59,7 @@ fn short(bytes: &[u8], at: usize) -> u16 {
 /// Sixteen bytes of two halves each: columns 0 to 15 are the low ones.
 #[inline(always)]
 fn halves(bytes: &[u8], at: usize) -> [u32; 8] {
-    std::array::from_fn(|j| {
+    eight!(j => {
         let w = word(bytes, at + 4 * (j % 4));
         if j < 4 { w & LOW } else { w >> 4 & LOW }
     })
@@ -51,27 +68,27 @@ fn halves(bytes: &[u8], at: usize) -> [u32; 8] {
 /// Adds bit `column` of `high` to each integer, as its fifth.
 #[inline(always)]
 fn fifth(w: [u32; 8], high: u32) -> [u32; 8] {
-    std::array::from_fn(|j| {
+    eight!(j => {
         // Four bits to four bytes.
         let bits = (high >> (4 * j) & 15).wrapping_mul(0x0020_4081) & 0x0101_0101;
         w[j] | bits << 4
     })
 }
 
-/// Calls `f` with every 32 columns of a row in ggml's layout. Source: ggml-common.h and ggml-quants.c of llama.cpp.
+/// Shows `visit` every 32 columns of a row in ggml's layout. Source: ggml-common.h and ggml-quants.c of llama.cpp.
 #[inline(always)]
-pub(super) fn for_blocks(kind: BlockType, row: &[u8], mut f: impl FnMut(usize, Words)) {
+pub(super) fn for_blocks(kind: BlockType, row: &[u8], visit: &mut impl Visit) {
     // One loop for each format, in which the compiler sees the size of a block.
     macro_rules! each {
         ($size:literal, $b:ident, $words:expr) => {
             for (i, $b) in row.as_chunks::<$size>().0.iter().enumerate() {
-                f(i, $words);
+                visit.block(i, $words);
             }
         };
         ($size:literal, $b:ident, $within:ident, $words:expr) => {
             for (i, $b) in row.as_chunks::<$size>().0.iter().enumerate() {
                 for $within in 0..8 {
-                    f(8 * i + $within, $words);
+                    visit.block(8 * i + $within, $words);
                 }
             }
         };
@@ -99,7 +116,7 @@ pub(super) fn for_blocks(kind: BlockType, row: &[u8], mut f: impl FnMut(usize, W
             Words { w, scale: short(b, 0), minimum: short(b, 2), ..Words::default() }
         }),
         BlockType::Q8_0 => each!(34, b, {
-            let w = std::array::from_fn(|j| word(b, 2 + 4 * j) ^ 0x8080_8080);
+            let w = eight!(j => word(b, 2 + 4 * j) ^ 0x8080_8080);
             Words { w, scale: short(b, 0), ..Words::default() }
         }),
         BlockType::Q2K => each!(84, b, within, q2_k(b, within)),
@@ -120,7 +137,7 @@ fn q2_k(b: &[u8; 84], within: usize) -> Words {
         ((scale & 15) as i8, scale >> 4)
     };
     Words {
-        w: std::array::from_fn(|j| word(b, 16 + 32 * half + 4 * j) >> shift & 0x0303_0303),
+        w: eight!(j => word(b, 16 + 32 * half + 4 * j) >> shift & 0x0303_0303),
         scale: short(b, 80),
         minimum: short(b, 82) ^ 0x8000,
         parts: [part(0), part(1)],
@@ -140,7 +157,7 @@ fn q3_k(b: &[u8; 110], within: usize) -> Words {
     };
     let third = |j: usize| (word(b, 4 * j) >> within & 0x0101_0101) << 2;
     Words {
-        w: std::array::from_fn(|j| word(b, 32 + 32 * half + 4 * j) >> shift & 0x0303_0303 | third(j)),
+        w: eight!(j => word(b, 32 + 32 * half + 4 * j) >> shift & 0x0303_0303 | third(j)),
         scale: short(b, 108),
         minimum: 0,
         parts: [part(0), part(1)],
@@ -159,7 +176,7 @@ fn q4_k_or_q5_k<const SIZE: usize>(b: &[u8; SIZE], within: usize) -> Words {
     };
     let five = SIZE == 176;
     let low = if five { 48 } else { 16 };
-    let w = std::array::from_fn(|i| {
+    let w = eight!(i => {
         let low = word(b, low + 32 * (within / 2) + 4 * i) >> (4 * (within % 2)) & LOW;
         if five { low | (word(b, 16 + 4 * i) >> within & 0x0101_0101) << 4 } else { low }
     });
@@ -170,7 +187,7 @@ fn q4_k_or_q5_k<const SIZE: usize>(b: &[u8; SIZE], within: usize) -> Words {
 #[inline(always)]
 fn q6_k(b: &[u8; 210], within: usize) -> Words {
     let (half, quarter) = (within / 4, within % 4);
-    let w = std::array::from_fn(|j| {
+    let w = eight!(j => {
         let low = word(b, 64 * half + 32 * (quarter % 2) + 4 * j) >> (4 * (quarter / 2)) & LOW;
         low | (word(b, 128 + 32 * half + 4 * j) >> (2 * quarter) & 0x0303_0303) << 4
     });

@@ -137,12 +137,14 @@ lanes_fn! {
         let mut p = [[0.0f32; PAGE]; N];
         for start in (tile.from..tile.to).step_by(PAGE) {
             let (k, v) = tile.pages[start / PAGE].head(how.layer, tile.kv_head);
-            if N <= 4 {
-                unsafe { scores::<S, HALF, N, VECTORS>(k, q, d, 0, &mut p) };
-            } else {
-                unsafe {
-                    scores::<S, HALF, N, 2>(k, q, d, 0, &mut p);
-                    scores::<S, HALF, N, 2>(k, q, d, 2, &mut p);
+            // Rows and vectors that go side by side: as many sums as there are registers for.
+            unsafe {
+                match (S::WIDE, N) {
+                    (true, ..=4) => scores::<S, HALF, N, N, 4>(k, q, d, &mut p),
+                    (true, _) => scores::<S, HALF, N, 8, 2>(k, q, d, &mut p),
+                    (false, 1) => scores::<S, HALF, N, 1, 4>(k, q, d, &mut p),
+                    (false, 2) => scores::<S, HALF, N, 2, 2>(k, q, d, &mut p),
+                    (false, _) => scores::<S, HALF, N, 4, 1>(k, q, d, &mut p),
                 }
             }
             let mut by = [1.0; N];
@@ -173,20 +175,14 @@ lanes_fn! {
                 }
             }
             let values = found.values.as_mut_ptr();
-            let vectors = padded / LANES;
-            let mut at = 0;
-            if N <= 4 {
-                while at + 4 <= vectors {
-                    unsafe { gather::<S, HALF, N, 4>(v, &p, padded, at, values) };
-                    at += 4;
+            unsafe {
+                match (S::WIDE, N) {
+                    (true, ..=4) => gather::<S, HALF, N, N, 4>(v, &p, padded, values),
+                    (true, _) => gather::<S, HALF, N, 8, 2>(v, &p, padded, values),
+                    (false, 1) => gather::<S, HALF, N, 1, 4>(v, &p, padded, values),
+                    (false, 2) => gather::<S, HALF, N, 2, 2>(v, &p, padded, values),
+                    (false, _) => gather::<S, HALF, N, 4, 1>(v, &p, padded, values),
                 }
-            }
-            while at + 2 <= vectors {
-                unsafe { gather::<S, HALF, N, 2>(v, &p, padded, at, values) };
-                at += 2;
-            }
-            if at < vectors {
-                unsafe { gather::<S, HALF, N, 1>(v, &p, padded, at, values) };
             }
         }
     }
@@ -196,36 +192,39 @@ lanes_fn! {
 #[inline(always)]
 unsafe fn load<S: Lanes, const HALF: bool>(p: *const u8, at: usize) -> S::V {
     // SAFETY: the caller's.
-    unsafe { if HALF { S::f16(p.add(2 * at)) } else { S::load(p.add(4 * at).cast()) } }
+    unsafe { if HALF { S::halves(p.add(2 * at)) } else { S::load(p.add(4 * at).cast()) } }
 }
 
-/// Scores of `N` queries at `M` vectors of a page's positions, from vector `first` on.
+/// Scores of `N` queries at a page's positions, `ROWS` queries and `M` vectors of positions at a time.
 ///
 /// SAFETY: (D, 64) numbers at `k`, (D, N) in `q`.
 #[inline(always)]
-unsafe fn scores<S: Lanes, const HALF: bool, const N: usize, const M: usize>(
+unsafe fn scores<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
     k: *const u8,
     q: &[f32],
     d: usize,
-    first: usize,
     p: &mut [[f32; PAGE]; N],
 ) {
-    let mut sums = [[S::splat(0.0); M]; N];
-    for i in 0..d {
-        for m in 0..M {
-            // SAFETY: the caller's.
-            let k = unsafe { load::<S, HALF>(k, i * PAGE + (first + m) * LANES) };
-            for row in 0..N {
-                // SAFETY: the caller's.
-                let q = unsafe { *q.get_unchecked(i * N + row) };
-                sums[row][m] = S::fma(S::splat(q), k, sums[row][m]);
+    for from in (0..N).step_by(ROWS) {
+        for first in (0..VECTORS).step_by(M) {
+            let mut sums = [[S::splat(0.0); M]; ROWS];
+            for i in 0..d {
+                for m in 0..M {
+                    // SAFETY: the caller's.
+                    let k = unsafe { load::<S, HALF>(k, i * PAGE + (first + m) * LANES) };
+                    for row in 0..ROWS {
+                        // SAFETY: the caller's.
+                        let q = unsafe { *q.get_unchecked(i * N + from + row) };
+                        sums[row][m] = S::fma(S::splat(q), k, sums[row][m]);
+                    }
+                }
             }
-        }
-    }
-    for row in 0..N {
-        for m in 0..M {
-            // SAFETY: inside the row.
-            unsafe { S::store(p[row].as_mut_ptr().add((first + m) * LANES), sums[row][m]) };
+            for row in 0..ROWS {
+                for m in 0..M {
+                    // SAFETY: inside the row.
+                    unsafe { S::store(p[from + row].as_mut_ptr().add((first + m) * LANES), sums[row][m]) };
+                }
+            }
         }
     }
 }
@@ -260,34 +259,61 @@ unsafe fn softmax<S: Lanes>(p: &mut [f32; PAGE], most: &mut f32, sum: &mut f32) 
     by
 }
 
-/// Adds p · values of a page, `M` vectors of them from vector `first` on.
+/// Adds p · values of a page, `ROWS` queries and up to `M` vectors of numbers at a time.
 ///
 /// SAFETY: (64, `padded`) numbers at `v`, (N, `padded`) at `values`.
 #[inline(always)]
-unsafe fn gather<S: Lanes, const HALF: bool, const N: usize, const M: usize>(
+unsafe fn gather<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
     v: *const u8,
     p: &[[f32; PAGE]; N],
     padded: usize,
-    first: usize,
+    values: *mut f32,
+) {
+    let vectors = padded / LANES;
+    for from in (0..N).step_by(ROWS) {
+        let mut at = 0;
+        // SAFETY of all that follows: the caller's.
+        while at + M <= vectors {
+            unsafe { gather_some::<S, HALF, N, ROWS, M>(v, p, padded, (from, at), values) };
+            at += M;
+        }
+        while M > 2 && at + 2 <= vectors {
+            unsafe { gather_some::<S, HALF, N, ROWS, 2>(v, p, padded, (from, at), values) };
+            at += 2;
+        }
+        while at < vectors {
+            unsafe { gather_some::<S, HALF, N, ROWS, 1>(v, p, padded, (from, at), values) };
+            at += 1;
+        }
+    }
+}
+
+/// SAFETY: as [`gather`]; `from` a row and a vector.
+#[inline(always)]
+unsafe fn gather_some<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
+    v: *const u8,
+    p: &[[f32; PAGE]; N],
+    padded: usize,
+    from: (usize, usize),
     values: *mut f32,
 ) {
     // SAFETY of all that follows: the caller's.
-    let place = |row: usize, m: usize| unsafe { values.add(row * padded + (first + m) * LANES) };
-    let mut sums = [[S::splat(0.0); M]; N];
-    for row in 0..N {
+    let place = |row: usize, m: usize| unsafe { values.add((from.0 + row) * padded + (from.1 + m) * LANES) };
+    let mut sums = [[S::splat(0.0); M]; ROWS];
+    for row in 0..ROWS {
         for m in 0..M {
             sums[row][m] = unsafe { S::load(place(row, m)) };
         }
     }
     for s in 0..PAGE {
         for m in 0..M {
-            let v = unsafe { load::<S, HALF>(v, s * padded + (first + m) * LANES) };
-            for row in 0..N {
-                sums[row][m] = S::fma(S::splat(p[row][s]), v, sums[row][m]);
+            let v = unsafe { load::<S, HALF>(v, s * padded + (from.1 + m) * LANES) };
+            for row in 0..ROWS {
+                sums[row][m] = S::fma(S::splat(p[from.0 + row][s]), v, sums[row][m]);
             }
         }
     }
-    for row in 0..N {
+    for row in 0..ROWS {
         for m in 0..M {
             unsafe { S::store(place(row, m), sums[row][m]) };
         }

@@ -54,6 +54,7 @@ impl Size {
 pub(crate) struct Pool {
     budget: usize,
     idle: Duration,
+    cache: Option<usize>,
     shelf: Mutex<Shelf>,
 }
 
@@ -99,9 +100,9 @@ impl Drop for Promise<'_> {
 }
 
 impl Pool {
-    /// `budget` in bytes.
-    pub fn new(budget: usize, idle: Duration) -> Self {
-        Self { budget, idle, shelf: Mutex::default() }
+    /// `budget` of weights and `cache` of each model's keys and values in bytes.
+    pub fn new(budget: usize, idle: Duration, cache: Option<usize>) -> Self {
+        Self { budget, idle, cache, shelf: Mutex::default() }
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -132,6 +133,10 @@ impl Pool {
         drop(shelf);
         let promise = Promise { pool: self, bytes: files.bytes() };
         let live = LiveModel::load(path)?;
+        let live = match self.cache {
+            Some(bytes) => live.with_cache(bytes),
+            None => live,
+        };
         drop(promise);
         let bytes = live.model.bytes();
         let mut shelf = self.shelf();

@@ -68,6 +68,34 @@ fn the_least_recently_used_makes_room() {
 }
 
 #[test]
+fn keys_and_values_stay_within_their_bound() {
+    // Three pages; a context is two.
+    let page = tiny(128).local().engine().stats().page_bytes;
+    let world = world(ServeOptions { cache_memory: Some(3 * page), ..one_at_a_time() });
+    for model in ["tiny", "a"] {
+        for number in 0..6 {
+            let prompt = format!("{number}{}", " the cat".repeat(40));
+            let body = json!({ "model": model, "prompt": prompt, "max_tokens": 2, "temperature": 0 });
+            let answer = post(&world, "/v1/completions", body);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert!(answer.json()["usage"]["prompt_tokens"].as_u64().unwrap() > 64, "{}", answer.body);
+        }
+        let metrics = get(&world, "/metrics").body;
+        let told = |name: &str| -> usize {
+            let line = format!("shuyuan_engine_{name}{{model=\"{model}\"}} ");
+            metrics.lines().find_map(|l| l.strip_prefix(&line)).unwrap().parse().unwrap()
+        };
+        assert_eq!(told("cache_bytes"), 3 * page, "{model}");
+        // Each prompt leaves a page: they are given up for the next one's.
+        assert!(
+            (2 * page..=3 * page).contains(&told("cache_used_bytes")),
+            "{model} {}",
+            told("cache_used_bytes")
+        );
+    }
+}
+
+#[test]
 fn one_in_use_is_not_unloaded() {
     let bytes = weights_bytes();
     let world = world(ServeOptions { model_memory: Some(bytes + bytes / 2), ..one_at_a_time() });
