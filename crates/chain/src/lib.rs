@@ -16,5 +16,5 @@ pub use embed::{Cut, Embedded, Embedder, TooLong, cosine};
 pub use generate::Generate;
 pub use local::{ChainError, Ending, Local, Options, Piece, Reply};
 pub use reader::{Part, Reader};
-pub use tools::{Taught, call_beginning, call_grammar, described, tool_name};
+pub use tools::{Taught, answer_grammar, call_beginning, call_grammar, described, tool_name};
 pub use trades::{Direction, ask, summarize, translate};

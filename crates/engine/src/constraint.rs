@@ -199,6 +199,25 @@ impl Constraint {
         }
     }
 
+    /// Goes on by `ids` as far as they are allowed; returns how many are, and whether the text may end there.
+    ///
+    /// # Errors
+    /// A grammar that takes too long.
+    pub fn follow(&mut self, ids: &[u32]) -> Result<(usize, bool), EngineError> {
+        let allows = |mask: Mask<'_>, id: u32| {
+            mask.get(id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 == 1)
+        };
+        for (at, &id) in ids.iter().enumerate() {
+            if !allows(self.mask()?, id) {
+                return Ok((at, false));
+            }
+            self.take(id)?;
+        }
+        let ends = self.ends.clone();
+        let mask = self.mask()?;
+        Ok((ids.len(), ends.iter().any(|&id| allows(mask, id))))
+    }
+
     /// Which tokens may come. Found out when it is asked for: the forward pass leaves no processor idle meanwhile.
     pub(crate) fn mask(&mut self) -> Result<Mask<'_>, EngineError> {
         if self.mask.is_none() {

@@ -93,9 +93,64 @@ pub fn call_grammar(format: CallFormat, tools: &[&Json], several: bool) -> Optio
     Some(Grammar::Lark(lark))
 }
 
+/// Any answer in which every call keeps to the parameters of its function where `strict` says so, and is an object where it
+/// does not. `thinks` as [`Taught::thinks`] has it: what stands in a thought is no call.
+pub fn answer_grammar(
+    format: CallFormat,
+    tools: &[&Json],
+    strict: &[bool],
+    several: bool,
+    thinks: Option<bool>,
+) -> Option<Grammar> {
+    let form = Form::of(format)?;
+    let quoted = |text: &str| Value::from(text).to_string();
+    let call = |(at, tool): (usize, &&Json)| {
+        let name = quoted(&[tool_name(tool).unwrap_or_default(), form.middle].concat());
+        format!("{name} arguments_{at}")
+    };
+    let calls = tools.iter().enumerate().map(call).collect::<Vec<_>>().join(" | ");
+    let (mark, open) = form.open.split_at(form.mark);
+    let more = if several && !form.again.is_empty() {
+        format!(" ({} ({calls}) {})*", quoted(form.again), quoted(form.close))
+    } else {
+        String::new()
+    };
+    let end = if form.end.is_empty() { String::new() } else { format!(" {}", quoted(form.end)) };
+    let open = if open.is_empty() { String::new() } else { format!("{} ", quoted(open)) };
+    let call = format!("call: mark {open}({calls}) {}{more}{end}", quoted(form.close));
+    // A rule that is lazy ends at the first place where it may: from the mark on it is a call.
+    let text = if form.anywhere { "PLAIN " } else { "" };
+    let (thought, plain) = match thinks {
+        None => ("", "PLAIN: TEXT"),
+        Some(true) => ("thought ", "PLAIN: TEXT\nthought[lazy]: TEXT \"</think>\""),
+        Some(false) => (
+            "thought? ",
+            "PLAIN: TEXT & ~/\\s*<think>(\\n|.)*/\nthought[lazy]: /\\s*<think>/ TEXT \"</think>\"",
+        ),
+    };
+    let mut lark = format!(
+        "start: {thought}call{} rest{}\nrest: TEXT\n{call}\nmark[lazy]: {text}{}\n{plain}\nTEXT: /(\\n|.)*/",
+        if form.anywhere && several { "*" } else { "?" },
+        // A thought may be all that is said.
+        if thinks == Some(true) { " | TEXT" } else { "" },
+        quoted(mark),
+    );
+    let any = Json::Object(vec![("type".into(), Json::String("object".into()))]);
+    for (at, tool) in tools.iter().enumerate() {
+        let parameters = tool.get("function").and_then(|function| function.get("parameters"));
+        let kept = strict.get(at).copied().unwrap_or_default();
+        lark += &format!("\narguments_{at}: %json {}", parameters.filter(|_| kept).unwrap_or(&any));
+    }
+    Some(Grammar::Lark(lark))
+}
+
 /// How a model writes calls: `open NAME middle ARGUMENTS close`, then `again NAME …` for each further one, then `end`.
 struct Form {
     open: &'static str,
+    /// Bytes of `open` by which a call is known.
+    mark: usize,
+    /// Whether words may stand before a call.
+    anywhere: bool,
     middle: &'static str,
     close: &'static str,
     /// Nothing where one answer holds one call.
@@ -109,6 +164,8 @@ impl Form {
             CallFormat::None => None,
             CallFormat::Hermes => Some(Self {
                 open: "<tool_call>\n{\"name\": \"",
+                mark: "<tool_call>".len(),
+                anywhere: true,
                 middle: "\", \"arguments\": ",
                 close: "}\n</tool_call>",
                 again: "\n<tool_call>\n{\"name\": \"",
@@ -116,6 +173,8 @@ impl Form {
             }),
             CallFormat::Llama3 => Some(Self {
                 open: "{\"name\": \"",
+                mark: "{\"name\": \"".len(),
+                anywhere: false,
                 middle: "\", \"parameters\": ",
                 close: "}",
                 again: "",
@@ -123,11 +182,97 @@ impl Form {
             }),
             CallFormat::Mistral => Some(Self {
                 open: "[TOOL_CALLS] [{\"name\": \"",
+                mark: "[TOOL_CALLS]".len(),
+                anywhere: true,
                 middle: "\", \"arguments\": ",
                 close: "}",
                 again: ", {\"name\": \"",
                 end: "]",
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shuyuan_engine::TokenTable;
+
+    /// How far a grammar lets a text come, byte by byte, and whether it may end there.
+    fn goes(grammar: &Grammar, text: &str) -> (String, bool) {
+        let mut bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+        bytes.push(Vec::new());
+        let mut constraint = TokenTable::new(bytes, &[256]).unwrap().constraint(grammar).unwrap();
+        let ids: Vec<u32> = text.bytes().map(u32::from).collect();
+        let (count, end) = constraint.follow(&ids).unwrap();
+        (String::from_utf8_lossy(&text.as_bytes()[..count]).into_owned(), end)
+    }
+
+    fn tool(name: &str) -> Json {
+        let parameters = json!({
+            "type": "object", "properties": { "city": { "enum": ["Ulm", "Köln"] } }, "required": ["city"],
+            "additionalProperties": false,
+        });
+        let tool = json!({ "type": "function", "function": { "name": name, "parameters": parameters } });
+        Json::parse(&tool.to_string()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_says_what_it_likes_and_calls_as_it_must() {
+        let (strict, loose) = (tool("weather"), tool("note"));
+        let grammar = |format, several, thinks| {
+            answer_grammar(format, &[&strict, &loose], &[true, false], several, thinks).unwrap()
+        };
+        let hermes = grammar(CallFormat::Hermes, true, None);
+        let call = |name: &str, arguments: &str| {
+            format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>")
+        };
+        let good = call("weather", r#"{"city": "Ulm"}"#);
+        for text in [
+            "".to_string(),
+            "Words with < and <tool in them,\nin two lines.".into(),
+            good.clone(),
+            format!("Let me look.\n{good}\n{good}"),
+            format!("{good} And then {good} words"),
+            call("note", r#"{"anything": [1, {"x": null}]}"#),
+        ] {
+            assert_eq!(goes(&hermes, &text), (text.clone(), true));
+        }
+        for (text, until) in [
+            (call("weather", r#"{"city": "Bonn"}"#), r#"{"city": ""#),
+            (call("other", "{}"), r#"{"name": ""#),
+            (format!("Look: {}", call("weather", "{}")), r#""arguments": {"#),
+            ("<tool_call>weather</tool_call>".into(), "<tool_call>"),
+        ] {
+            let (came, end) = goes(&hermes, &text);
+            assert!(came.ends_with(until) && !end, "{text:?} came to {came:?}");
+        }
+        // Who may call once says what follows in words.
+        let once = grammar(CallFormat::Hermes, false, None);
+        assert_eq!(goes(&once, &format!("a {good} b")), (format!("a {good} b"), true));
+        // Thoughts are free.
+        let thought = format!("<think>I could write {}</think>", call("x", "1"));
+        let after = grammar(CallFormat::Hermes, true, Some(false));
+        assert_eq!(goes(&after, &thought), (thought.clone(), true));
+        assert_eq!(goes(&after, &good), (good.clone(), true));
+        let bad = call("weather", "{}");
+        assert!(!goes(&after, &format!("{thought}{bad}")).1);
+        let inside = grammar(CallFormat::Hermes, true, Some(true));
+        let rest = thought.strip_prefix("<think>").unwrap();
+        assert_eq!(goes(&inside, &format!("{rest}\n{good}")), (format!("{rest}\n{good}"), true));
+        assert!(!goes(&inside, &format!("{rest}{bad}")).1);
+        assert!(goes(&inside, "a thought without an end").1);
+
+        let llama = grammar(CallFormat::Llama3, true, None);
+        for text in [r#"{"name": "weather", "parameters": {"city": "Köln"}}"#, r#"{"name": of"#, "{", "No."]
+        {
+            assert_eq!(goes(&llama, text), (text.into(), true));
+        }
+        assert!(!goes(&llama, r#"{"name": "weather", "parameters": {"city": 1}}"#).1);
+        let mistral = grammar(CallFormat::Mistral, true, None);
+        let two = r#"So: [TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Ulm"}}, {"name": "note", "arguments": {}}]"#;
+        assert_eq!(goes(&mistral, two), (two.into(), true));
+        assert!(!goes(&mistral, &two.replace("Ulm", "Rom")).1);
     }
 }

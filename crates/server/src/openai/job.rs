@@ -46,14 +46,17 @@ pub(crate) enum Said {
 impl Job {
     /// `room` is the most that may be written.
     pub fn new(live: Held, prompt: Prompt, room: usize, settings: &Settings) -> Self {
+        // A call that is demanded comes instead of content, one that may come does not.
+        let content = settings.grammar.clone();
+        let grammar =
+            if prompt.begun.is_empty() { content.or(prompt.grammar) } else { prompt.grammar.or(content) };
         let options = Options {
             max_tokens: settings.max_tokens.unwrap_or(room).min(room),
             sampling: settings.sampling.clone(),
             stop: settings.stop.clone(),
             alternatives: settings.logprobs.unwrap_or(0),
             continue_ids: prompt.begun,
-            // A call that is demanded comes instead of content.
-            grammar: prompt.grammar.or_else(|| settings.grammar.clone()),
+            grammar,
             ignore_eos: settings.ignore_eos,
             overflow: prompt.overflow,
             ..Options::default()

@@ -114,11 +114,14 @@ impl Conversation {
             grammar = self.tools.grammar(taught.format);
             // Parameters that cannot be kept to are only told to the model, unless it must keep to them.
             if let Some(Err(error)) = grammar.as_ref().map(|grammar| local.constraint(grammar)) {
-                if self.tools.strict {
+                if self.tools.is_strict() {
                     return Err(ApiError::field("tools", error));
                 }
                 grammar = None;
             }
+        } else if let Some(free) = self.tools.free_grammar(taught.format, thinks) {
+            local.constraint(&free).map_err(|error| ApiError::field("tools", error))?;
+            grammar = Some(free);
         }
         let stop_ids = template.stop_ids().to_vec();
         Ok(Prompt { ids, begun, overflow, stop_ids, grammar, reader, format: taught.format })

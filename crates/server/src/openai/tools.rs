@@ -3,7 +3,7 @@
 use crate::error::{ApiError, Result};
 use crate::fields::{Fields, wrong};
 use serde_json::Value;
-use shuyuan_chain::{call_beginning, call_grammar, tool_name};
+use shuyuan_chain::{answer_grammar, call_beginning, call_grammar, tool_name};
 use shuyuan_engine::Grammar;
 use shuyuan_text::{CallFormat, Json};
 
@@ -29,8 +29,8 @@ pub(crate) struct Tools {
     pub choice: Choice,
     /// Whether one answer may hold several calls.
     pub parallel: bool,
-    /// Whether some function's parameters must be kept to, or else be refused.
-    pub strict: bool,
+    /// Of each, whether its parameters must be kept to, or else be refused.
+    strict: Vec<bool>,
 }
 
 /// As in OpenAI's API.
@@ -58,7 +58,7 @@ impl Tools {
                 format_args!("expected at most {MOST} tools, found {}", list.len()),
             ));
         }
-        let strict = list.iter().any(is_strict);
+        let strict = list.iter().map(is_strict).collect();
         let list: Vec<Json> =
             list.iter().enumerate().map(|(at, tool)| function(at, tool)).collect::<Result<_>>()?;
         let names: Vec<String> = list.iter().filter_map(tool_name).map(str::to_string).collect();
@@ -94,6 +94,11 @@ impl Tools {
         }
     }
 
+    /// Whether some function's parameters must be kept to.
+    pub fn is_strict(&self) -> bool {
+        self.strict.contains(&true)
+    }
+
     /// How an answer begins that must call, in the form that the model writes calls in.
     pub fn beginning(&self, format: CallFormat) -> Option<String> {
         call_beginning(format, &self.demanded()?)
@@ -103,6 +108,15 @@ impl Tools {
     pub fn grammar(&self, format: CallFormat) -> Option<Grammar> {
         let several = self.parallel && self.choice == Choice::Required;
         call_grammar(format, &self.demanded()?, several)
+    }
+
+    /// Any answer whose calls keep to what they must, where the model decides whether it calls; none where nothing must be
+    /// kept to.
+    pub fn free_grammar(&self, format: CallFormat, thinks: Option<bool>) -> Option<Grammar> {
+        let tools: Vec<&Json> = self.list.iter().collect();
+        (self.choice == Choice::Auto && self.is_strict())
+            .then(|| answer_grammar(format, &tools, &self.strict, self.parallel, thinks))
+            .flatten()
     }
 }
 

@@ -233,6 +233,10 @@ fn parameters_that_cannot_be_kept_to_are_refused_where_they_must_be() {
         "{}",
         refused.body
     );
+    let refused = ask(&world, "/v1/chat/completions", json!({ "tools": tool(true) }));
+    assert_eq!(refused.status, 400, "where the model decides, too: {}", refused.body);
+    let taken = ask(&world, "/v1/chat/completions", json!({ "tools": tool(false) }));
+    assert_eq!(taken.status, 200, "{}", taken.body);
     let taken =
         ask(&world, "/v1/chat/completions", json!({ "tools": tool(false), "tool_choice": "required" }));
     assert_eq!(taken.status, 200, "{}", taken.body);
