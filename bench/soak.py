@@ -3,7 +3,7 @@
 `kill -9` of the server halfway. Every answer must be whole, memory must stay flat, and what was confirmed must be there after
 the kill. One JSON line; exit status 1 if anything was lost.
 
-    cargo build --release && bench/soak.py --model FILE.gguf [--users 8] [--requests 500] [--shuyuan target/release/shuyuan]
+    cargo build --release && bench/soak.py --model FILE.gguf [--users 8] [--requests 500] [--cache-memory-mib 128]
 """
 
 import argparse
@@ -37,6 +37,8 @@ def cache(metrics):
 class Server:
     def __init__(self, a, home):
         self.command = [a.shuyuan, "serve", "--home", home, "--model", a.model, "--port", str(a.port), "--no-access-log"]
+        if a.cache_memory_mib:
+            self.command += ["--cache-memory-mib", str(a.cache_memory_mib)]
         self.port = a.port
         # Whoever asks while it is down waits for this.
         self.up = threading.Event()
@@ -213,6 +215,7 @@ def main():
     p.add_argument("--users", type=int, default=8)
     p.add_argument("--requests", type=int, default=500, help="of each user")
     p.add_argument("--shuyuan", default="target/release/shuyuan")
+    p.add_argument("--cache-memory-mib", type=int, default=128, help="the server's bound on keys and values; 0: its own")
     p.add_argument("--port", type=int, default=0)
     a = p.parse_args()
     a.model = os.path.abspath(a.model)
