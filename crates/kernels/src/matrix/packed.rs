@@ -269,7 +269,7 @@ impl Visit for Row<'_> {
         }
         let (outer, inner) = scales_at(format, block);
         let at = if format.nested { outer } else { inner };
-        if !format.nested || block % SUPER == 0 {
+        if !format.nested || block.is_multiple_of(SUPER) {
             scales[at + 2 * lane..][..2].copy_from_slice(&scale.to_le_bytes());
             if format.minima {
                 scales[at + 2 * ROWS + 2 * lane..][..2].copy_from_slice(&minimum.to_le_bytes());

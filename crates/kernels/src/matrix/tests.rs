@@ -32,18 +32,22 @@ impl Random {
     }
 }
 
-/// Random blocks whose f16 fields are ordinary numbers.
-fn blocks(kind: BlockType, count: usize, random: &mut Random) -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..count * kind.bytes()).map(|_| random.next() as u8).collect();
-    let halves: &[usize] = match kind {
+/// Where a block has f16.
+fn fields(kind: BlockType) -> &'static [usize] {
+    match kind {
         BlockType::Q4_1 | BlockType::Q5_1 | BlockType::Q4K | BlockType::Q5K => &[0, 2],
         BlockType::Q2K => &[80, 82],
         BlockType::Q3K => &[108],
         BlockType::Q6K => &[208],
         _ => &[0],
-    };
+    }
+}
+
+/// Random blocks whose f16 fields are ordinary numbers.
+fn blocks(kind: BlockType, count: usize, random: &mut Random) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..count * kind.bytes()).map(|_| random.next() as u8).collect();
     for block in bytes.chunks_exact_mut(kind.bytes()) {
-        for &at in halves {
+        for &at in fields(kind) {
             let scale = half::f16::from_f32(random.number() * 0.1);
             block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
         }
@@ -87,6 +91,58 @@ fn rounded(x: &[f32]) -> Vec<f64> {
             x.iter().map(move |x| f64::from((x * by).round_ties_even()) * f64::from(most / 127.0))
         })
         .collect()
+}
+
+/// Blocks all of whose integers are the greatest, or the least, by their bytes: sums of products are as large as they can be.
+fn extremes_agree(level: Level) {
+    FORCED.set(Some(level));
+    let mut random = Random(5);
+    for kind in KINDS {
+        for byte in [0xff, 0x00, 0x7f, 0x80] {
+            let (n, rows, cols) = (5, 16, 256);
+            let mut bytes = vec![byte; rows * cols / kind.elements() * kind.bytes()];
+            for block in bytes.chunks_exact_mut(kind.bytes()) {
+                for &at in fields(kind) {
+                    let scale = half::f16::from_f32(random.number() * 0.1);
+                    block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
+                }
+            }
+            let mut numbers = vec![0.0; rows * cols];
+            dequantize(kind, &bytes, &mut numbers);
+            let matrix = Matrix::new(kind, bytes.into(), rows, cols);
+            let x: Vec<f32> = (0..n * cols).map(|i| if i / cols % 2 == 0 { 1.0 } else { -1.0 }).collect();
+            let mut out = vec![0.0; n * rows];
+            let input = Input::new(&x, cols, &[&matrix]);
+            crate::pool::alone(|| project(&input, &[(&matrix).into()], &mut out, false, Precision::F32));
+            for (i, x) in x.chunks_exact(cols).enumerate() {
+                for (r, w) in numbers.chunks_exact(cols).enumerate() {
+                    let exact: f64 = x.iter().zip(w).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
+                    let size: f64 = w.iter().map(|&w| f64::from(w).abs()).sum();
+                    let found = f64::from(out[i * rows + r]);
+                    // Integers and what is taken from them cancel in f32.
+                    assert!(
+                        (found - exact).abs() < 1e-4 * size + 1e-4,
+                        "{level:?} {kind} {byte:#x}: {found} for {exact}"
+                    );
+                }
+            }
+        }
+    }
+    FORCED.set(None);
+}
+
+#[test]
+fn the_greatest_products_do_not_overflow() {
+    extremes_agree(Level::Portable);
+    #[cfg(target_arch = "x86_64")]
+    {
+        if lanes::level() != Level::Portable {
+            extremes_agree(Level::Avx2);
+        }
+        if lanes::level() == Level::Avx512 {
+            extremes_agree(Level::Avx512);
+        }
+    }
 }
 
 fn products_agree(level: Level) {
