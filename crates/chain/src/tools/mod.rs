@@ -66,31 +66,24 @@ pub fn call_beginning(format: CallFormat, tools: &[&Json]) -> Option<String> {
 /// calls.
 pub fn call_grammar(format: CallFormat, tools: &[&Json], several: bool) -> Option<Grammar> {
     let form = Form::of(format)?;
-    let quoted = |text: &str| Value::from(text).to_string();
-    let calls = |skip_name: bool| {
-        let call = |(at, tool): (usize, &&Json)| match skip_name {
-            true => format!("arguments_{at}"),
-            false => {
-                let name = quoted(&[tool_name(tool).unwrap_or_default(), form.middle].concat());
-                format!("{name} arguments_{at}")
-            }
-        };
-        tools.iter().enumerate().map(call).collect::<Vec<_>>().join(" | ")
-    };
-    let close = quoted(form.close);
-    let mut lark = format!("start: ({}) {close}", calls(tools.len() == 1));
-    if several && !form.again.is_empty() {
-        lark += &format!(" ({} ({}) {close})*", quoted(form.again), calls(false));
-    }
-    if !form.end.is_empty() {
-        lark += &format!(" {}", quoted(form.end));
-    }
+    // The name of the only one stands in the beginning.
+    let first = if tools.len() == 1 { "arguments_0" } else { &form.calls(tools) };
+    let start = format!("start: ({first}) {}", form.rest(tools, several));
+    Some(Grammar::Lark(start + &arguments(tools, |_| true)))
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A rule for the arguments of each tool: as its parameters allow if they are `kept` to, else any object.
+fn arguments(tools: &[&Json], kept: impl Fn(usize) -> bool) -> String {
     let any = Json::Object(vec![("type".into(), Json::String("object".into()))]);
-    for (at, tool) in tools.iter().enumerate() {
+    let rule = |(at, tool): (usize, &&Json)| {
         let parameters = tool.get("function").and_then(|function| function.get("parameters"));
-        lark += &format!("\narguments_{at}: %json {}", parameters.unwrap_or(&any));
-    }
-    Some(Grammar::Lark(lark))
+        format!("\narguments_{at}: %json {}", parameters.filter(|_| kept(at)).unwrap_or(&any))
+    };
+    tools.iter().enumerate().map(rule).collect()
 }
 
 /// Any answer in which every call keeps to the parameters of its function where `strict` says so, and is an object where it
@@ -103,21 +96,9 @@ pub fn answer_grammar(
     thinks: Option<bool>,
 ) -> Option<Grammar> {
     let form = Form::of(format)?;
-    let quoted = |text: &str| Value::from(text).to_string();
-    let call = |(at, tool): (usize, &&Json)| {
-        let name = quoted(&[tool_name(tool).unwrap_or_default(), form.middle].concat());
-        format!("{name} arguments_{at}")
-    };
-    let calls = tools.iter().enumerate().map(call).collect::<Vec<_>>().join(" | ");
     let (mark, open) = form.open.split_at(form.mark);
-    let more = if several && !form.again.is_empty() {
-        format!(" ({} ({calls}) {})*", quoted(form.again), quoted(form.close))
-    } else {
-        String::new()
-    };
-    let end = if form.end.is_empty() { String::new() } else { format!(" {}", quoted(form.end)) };
     let open = if open.is_empty() { String::new() } else { format!("{} ", quoted(open)) };
-    let call = format!("call: mark {open}({calls}) {}{more}{end}", quoted(form.close));
+    let call = format!("call: mark {open}({}) {}", form.calls(tools), form.rest(tools, several));
     // A rule that is lazy ends at the first place where it may: from the mark on it is a call.
     let text = if form.anywhere { "PLAIN " } else { "" };
     let (thought, plain) = match thinks {
@@ -128,20 +109,14 @@ pub fn answer_grammar(
             "PLAIN: TEXT & ~/\\s*<think>(\\n|.)*/\nthought[lazy]: /\\s*<think>/ TEXT \"</think>\"",
         ),
     };
-    let mut lark = format!(
+    let lark = format!(
         "start: {thought}call{} rest{}\nrest: TEXT\n{call}\nmark[lazy]: {text}{}\n{plain}\nTEXT: /(\\n|.)*/",
         if form.anywhere && several { "*" } else { "?" },
         // A thought may be all that is said.
         if thinks == Some(true) { " | TEXT" } else { "" },
         quoted(mark),
     );
-    let any = Json::Object(vec![("type".into(), Json::String("object".into()))]);
-    for (at, tool) in tools.iter().enumerate() {
-        let parameters = tool.get("function").and_then(|function| function.get("parameters"));
-        let kept = strict.get(at).copied().unwrap_or_default();
-        lark += &format!("\narguments_{at}: %json {}", parameters.filter(|_| kept).unwrap_or(&any));
-    }
-    Some(Grammar::Lark(lark))
+    Some(Grammar::Lark(lark + &arguments(tools, |at| strict.get(at) == Some(&true))))
 }
 
 /// How a model writes calls: `open NAME middle ARGUMENTS close`, then `again NAME …` for each further one, then `end`.
@@ -190,6 +165,30 @@ impl Form {
                 end: "]",
             }),
         }
+    }
+}
+
+impl Form {
+    /// Names and arguments of calls, one or the other.
+    fn calls(&self, tools: &[&Json]) -> String {
+        let call = |(at, tool): (usize, &&Json)| {
+            let name = quoted(&[tool_name(tool).unwrap_or_default(), self.middle].concat());
+            format!("{name} arguments_{at}")
+        };
+        tools.iter().enumerate().map(call).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// What follows the first call's arguments: its end and, where there may be `several`, more calls.
+    fn rest(&self, tools: &[&Json], several: bool) -> String {
+        let close = quoted(self.close);
+        let mut rest = close.clone();
+        if several && !self.again.is_empty() {
+            rest += &format!(" ({} ({}) {close})*", quoted(self.again), self.calls(tools));
+        }
+        if !self.end.is_empty() {
+            rest += &format!(" {}", quoted(self.end));
+        }
+        rest
     }
 }
 

@@ -131,18 +131,23 @@ fn extremes_agree(level: Level) {
     FORCED.set(None);
 }
 
-#[test]
-fn the_greatest_products_do_not_overflow() {
-    extremes_agree(Level::Portable);
+/// Checks every level that this processor has.
+fn at_every_level(check: fn(Level)) {
+    check(Level::Portable);
     #[cfg(target_arch = "x86_64")]
     {
         if lanes::level() != Level::Portable {
-            extremes_agree(Level::Avx2);
+            check(Level::Avx2);
         }
         if lanes::level() == Level::Avx512 {
-            extremes_agree(Level::Avx512);
+            check(Level::Avx512);
         }
     }
+}
+
+#[test]
+fn the_greatest_products_do_not_overflow() {
+    at_every_level(extremes_agree);
 }
 
 fn products_agree(level: Level) {
@@ -178,16 +183,7 @@ fn products_agree(level: Level) {
 
 #[test]
 fn packed_products_are_those_of_the_blocks() {
-    products_agree(Level::Portable);
-    #[cfg(target_arch = "x86_64")]
-    {
-        if lanes::level() != Level::Portable {
-            products_agree(Level::Avx2);
-        }
-        if lanes::level() == Level::Avx512 {
-            products_agree(Level::Avx512);
-        }
-    }
+    at_every_level(products_agree);
 }
 
 #[test]
