@@ -6,6 +6,7 @@ use shuyuan_chain::Local;
 use shuyuan_engine::{Engine, EngineOptions};
 use shuyuan_model::gguf::Gguf;
 use shuyuan_model::{Decoder, SentenceConfig};
+use shuyuan_tensor::Device;
 use shuyuan_text::Tokenizer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -138,6 +139,8 @@ pub struct Academy {
     pub events: Events,
     /// The language of messages.
     pub lang: Lang,
+    /// Where models are trained; they are used on the CPU.
+    pub device: Device,
     live: RwLock<Option<LiveModel>>,
     cache: OnceLock<usize>,
     pub(crate) store: Store,
@@ -153,6 +156,7 @@ impl Academy {
             home,
             events: Events::default(),
             lang,
+            device: shuyuan_tensor::cpu(),
             live: RwLock::new(None),
             cache: OnceLock::new(),
             store: Store::default(),

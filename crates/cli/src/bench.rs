@@ -65,6 +65,9 @@ pub(crate) struct Train {
     /// What products are multiplied in
     #[arg(long, default_value = "bf16")]
     precision: Precision,
+    /// Where: as `pretrain --device`
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,10 +112,11 @@ impl Train {
                 Precision::Bf16 => "bf16".into(),
                 Precision::F32 => "f32".into(),
             },
+            device: shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?,
         };
         let timing = bench.run(1)?;
         let rss = peak_rss_mib();
-        let peak = matmul_peak();
+        let peak = matmul_peak(&bench.device);
         let share = timing.gflop_per_s / peak;
         if global.json {
             let also = json!({
@@ -120,6 +124,7 @@ impl Train {
                 "optimizer": format!("{:?}", self.optimizer).to_lowercase(), "precision": bench.precision,
                 "threads": Hardware::detect().cores, "peak_rss_mib": rss, "matmul_gflop_per_s": peak,
                 "share_of_peak": share, "cpu": Hardware::detect().cpu,
+                "device": shuyuan_tensor::device_name(&bench.device),
             });
             return out::json_with(&timing, also);
         }

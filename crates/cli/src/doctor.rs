@@ -31,7 +31,7 @@ struct Prospect {
 impl Doctor {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
         let hardware = Hardware::detect();
-        let (gflops, bandwidth) = (matmul_peak(), read_bandwidth());
+        let (gflops, bandwidth) = (matmul_peak(&shuyuan_tensor::cpu()), read_bandwidth());
         let prospects = sizes().map(|size| {
             let mut recipe = size.recipe.clone();
             let config = recipe.config(VOCABULARY);

@@ -39,6 +39,9 @@ pub(crate) struct Race {
     /// Where tokenizer, corpus, run and race.json are made; those of an earlier race go [default: race in the home folder]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Where to train: as `pretrain --device`
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -53,7 +56,8 @@ enum Mix {
 
 impl Race {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let academy = global.academy()?;
+        let mut academy = global.academy()?;
+        academy.device = shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?;
         let options = race::Options {
             data: self.data.clone(),
             minutes: self.minutes,

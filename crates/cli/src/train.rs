@@ -51,6 +51,10 @@ struct Length {
     /// Go on from the folder's checkpoint
     #[arg(long)]
     resume: bool,
+    /// Where to train: cpu, or, where this program is built with the feature of the name, cuda, rocm, metal, vulkan or
+    /// webgpu, with a number for one of several (cuda:1)
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
     /// Go on from a kept checkpoint, without the batches that went wrong after it: a step, best, or nothing for the
     /// last one before the trouble
     #[arg(long, value_name = "STEP", num_args = 0..=1, default_missing_value = "trouble", value_parser = kept)]
@@ -67,6 +71,13 @@ fn kept(text: &str) -> Result<Rewind, String> {
 }
 
 impl Length {
+    /// The academy, training where that is asked for.
+    fn academy(&self, global: &Global) -> Result<Academy> {
+        let mut academy = global.academy()?;
+        academy.device = shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?;
+        Ok(academy)
+    }
+
     /// Rewinds the run if that is asked for; returns whether to go on from its checkpoint.
     fn resume(&self, academy: &Academy) -> Result<bool> {
         let Some(to) = self.rewind else { return Ok(self.resume) };
@@ -85,8 +96,8 @@ impl Length {
 
 impl Pretrain {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let academy = global.academy()?;
         let length = &self.length;
+        let academy = length.academy(global)?;
         let options = pretrain::Options {
             recipe: self.recipe.as_deref().map(Recipe::load).transpose()?,
             corpus: self.corpus.clone(),
@@ -141,8 +152,8 @@ enum Method {
 impl Finetune {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
         files::exist(self.data.iter().map(PathBuf::as_path))?;
-        let academy = global.academy()?;
         let length = &self.length;
+        let academy = length.academy(global)?;
         let recipe = |own: fn() -> Recipe| self.recipe.as_deref().map_or_else(|| Ok(own()), Recipe::load);
         if let Method::Embed = self.method {
             let options = embed::Options {

@@ -129,11 +129,12 @@ impl DecoderLayer {
         }
     }
 
-    /// The projections of `x`, ready for attention. Shapes: (N, C) to (N, (H + 2K)·D).
-    pub(crate) fn qkv(&self, x: Tensor<2>, eps: f32, precision: Precision) -> Tensor<2> {
+    /// What each token takes from those before it. Shapes: (N, C) to (N, H·D).
+    pub(crate) fn heads(&self, x: Tensor<2>, args: AttentionArgs) -> Tensor<2> {
         let attn = &self.self_attn;
         let weights = [attn.q_proj.weight.val(), attn.k_proj.weight.val(), attn.v_proj.weight.val()];
-        shuyuan_tensor::norm_qkv(x, self.input_layernorm.weight.val(), weights, eps, precision)
+        let norms = [attn.q_norm.weight.val(), attn.k_norm.weight.val()];
+        shuyuan_tensor::norm_attention(x, self.input_layernorm.weight.val(), weights, norms, args)
     }
 
     /// What attention found, added to the state. Shapes: `heads` (N, H·D), `x` (N, C); returns (N, C).
@@ -189,6 +190,11 @@ impl Qwen3ForCausalLM {
         (self, had)
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.model.embed_tokens.weight.val().device()
+    }
+
     /// Its shape.
     pub fn config(&self) -> &Config {
         &self.config
@@ -222,19 +228,14 @@ impl Qwen3ForCausalLM {
         precision: Precision,
     ) -> AttentionArgs {
         let config = &self.config;
-        AttentionArgs {
-            shape: AttentionShape {
-                batch,
-                tokens,
-                heads: config.num_attention_heads,
-                kv_heads: config.num_key_value_heads,
-                head_dim: config.head_dim,
-            },
-            starts,
-            rope: self.rope(positions),
-            eps: self.eps(),
-            precision,
-        }
+        let shape = AttentionShape {
+            batch,
+            tokens,
+            heads: config.num_attention_heads,
+            kv_heads: config.num_key_value_heads,
+            head_dim: config.head_dim,
+        };
+        AttentionArgs::new(shape, starts, self.rope(positions), self.eps(), precision)
     }
 
     /// The ids are in the vocabulary and fit the context.
@@ -270,20 +271,13 @@ impl Qwen3ForCausalLM {
     ) -> Tensor<2> {
         let tokens = ids.len() / batch.max(1);
         let args = self.attention_args(batch, tokens, tokens, starts, precision);
-        let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids);
+        let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids, precision);
         let last = self.model.layers.len() - 1;
         for (index, layer) in self.model.layers.iter().enumerate() {
-            let qkv = layer.qkv(x.clone(), self.eps(), precision);
-            let attn = &layer.self_attn;
-            let mut heads = shuyuan_tensor::attention(
-                qkv,
-                attn.q_norm.weight.val(),
-                attn.k_norm.weight.val(),
-                args.clone(),
-            );
+            let mut heads = layer.heads(x.clone(), args.clone());
             if let (Some(rows), true) = (&rows, index == last) {
-                heads = shuyuan_tensor::embedding(heads, rows.clone());
-                x = shuyuan_tensor::embedding(x, rows.clone());
+                heads = shuyuan_tensor::embedding(heads, rows.clone(), precision);
+                x = shuyuan_tensor::embedding(x, rows.clone(), precision);
             }
             x = layer.add_attention(heads, x, precision);
             x = layer.add_mlp(x, self.eps(), precision);

@@ -1,6 +1,8 @@
 //! What this machine has.
 
 use crate::memory::all_memory;
+use crate::{has_bf16, is_cpu};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use rayon::prelude::*;
 use shuyuan_kernels::{Mat, MatMut, Precision, matmul};
 use std::time::Instant;
@@ -61,7 +63,7 @@ fn sum(numbers: &[u64]) -> u64 {
     sums.iter().fold(0, |all, sum| all.wrapping_add(*sum))
 }
 
-/// Names of NVIDIA GPUs that the system shows. Nothing here computes on them yet.
+/// Names of NVIDIA GPUs that the system shows.
 fn gpus() -> Vec<String> {
     let cards = std::fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
     let model =
@@ -69,8 +71,35 @@ fn gpus() -> Vec<String> {
     cards.filter_map(|card| model(std::fs::read_to_string(card.path().join("information")).ok()?)).collect()
 }
 
-/// GFLOP/s of one large product of bf16 numbers on all threads, the best of some: what training can reach at most.
-pub fn matmul_peak() -> f64 {
+/// GFLOP/s of one large product on `device`, of bf16 numbers where it has them, the best of some: what training can reach
+/// at most.
+pub fn matmul_peak(device: &Device) -> f64 {
+    if is_cpu(device) { cpu_peak() } else { device_peak(device) }
+}
+
+fn device_peak(device: &Device) -> f64 {
+    const SIDE: usize = 4096;
+    let device = device.clone().inner();
+    let bf16 = has_bf16(&device);
+    let side = if bf16 { SIDE } else { SIDE / 4 };
+    // So small that products of products stay what they are.
+    let by = 1.0 / (125.0 * (side as f32 / 3.0).sqrt());
+    let numbers: Vec<f32> = (0..side * side).map(|i| ((i * i) % 251) as f32 * by - 125.0 * by).collect();
+    let a = Tensor::<2>::from_data(TensorData::new(numbers, [side, side]), &device);
+    let a = if bf16 { a.cast(FloatDType::BF16) } else { a };
+    // A device works beside this thread: what is awaited is one number of the last product, which needs all others.
+    let products = |count: usize| {
+        let started = Instant::now();
+        let last = (0..count).fold(a.clone(), |product, _| product.matmul(a.clone()));
+        std::hint::black_box(last.slice([0..1, 0..1]).cast(FloatDType::F32).into_data());
+        started.elapsed().as_secs_f64()
+    };
+    products(2);
+    let seconds = (0..4).map(|_| products(11) - products(1)).fold(f64::INFINITY, f64::min);
+    10.0 * 2.0 * (side * side * side) as f64 / seconds.max(1e-9) / 1e9
+}
+
+fn cpu_peak() -> f64 {
     const SIDE: usize = 1024;
     let numbers: Vec<f32> = (0..SIDE * SIDE).map(|i| (i % 251) as f32 / 125.0 - 1.0).collect();
     let mut out = vec![0.0; SIDE * SIDE];

@@ -1,32 +1,27 @@
 //! Devices and the fused operations that the model is made of, as extensions of Burn.
 //!
-//! The only crate that names Burn's backend types. On Flex, the CPU backend, each operation calls `shuyuan-kernels`
-//! and carries its handwritten backward pass; other backends are not listed yet and panic with their name.
+//! The only crate that names Burn's backend types. On the CPU each operation calls `shuyuan-kernels` and carries its
+//! handwritten backward pass; on other devices it is what [`plain`] spells out in Burn's own operations.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+mod devices;
 mod hardware;
 mod memory;
 mod ops;
+mod optim;
+pub mod plain;
 mod profile;
 mod slices;
 
+pub use burn::tensor::Device;
+pub use devices::{cpu, cpu_autodiff, device, device_name, has_bf16, is_cpu};
 pub use hardware::{Hardware, matmul_peak, read_bandwidth};
 pub use memory::{free_memory, held_memory, peak_memory};
-pub use ops::Rope;
 pub use ops::{
-    AttentionArgs, LossArgs, attention, embedding, linear_residual, logits, loss, norm_mlp, norm_qkv,
+    AttentionArgs, LossArgs, Rope, embedding, linear_residual, logits, loss, norm_attention, norm_mlp,
 };
+pub use optim::{AdamW, Moments, Muon, MuonItem, adamw, muon_apply, muon_directions, sum_of_squares};
 pub use profile::profile;
 pub use shuyuan_kernels::{AttentionShape, Precision};
-pub use slices::{read, take, update};
-
-use burn::tensor::Device;
-
-/// The CPU, without gradients: for generation and evaluation.
-pub fn cpu() -> Device {
-    Device::flex()
-}
-
-/// The CPU, recording what gradients need: for training.
-pub fn cpu_autodiff() -> Device {
-    Device::flex().autodiff()
-}
+pub use slices::{flat, read, take, update};

@@ -1,6 +1,7 @@
 //! Between Flex tensors and the slices that kernels read and write.
 
-use burn::backend::{Autodiff, Flex};
+use crate::is_cpu;
+use burn::backend::Flex;
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use std::borrow::Cow;
@@ -28,32 +29,50 @@ pub(crate) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     }
 }
 
-/// Lets `f` read the numbers of `tensor`, tracked or not, without a copy.
+/// Lets `f` read the numbers of `tensor`, tracked or not: without a copy on the CPU, fetched from other devices.
 ///
-/// Panics if the tensor is not f32 on the CPU.
+/// Panics if the tensor is not f32.
 pub fn read<const D: usize, R>(tensor: &Tensor<D>, f: impl FnOnce(&[f32]) -> R) -> R {
+    if !is_cpu(&tensor.device()) {
+        return f(&fetch(tensor.clone()));
+    }
     let tensor = untracked(tensor.clone());
     assert!(tensor.dtype() == DType::F32, "expected f32, found {:?}", tensor.dtype());
     f(&slice(&tensor))
 }
 
-/// The numbers of `tensor`, without a copy where nobody else holds them.
+/// The numbers of `tensor`, without a copy where it is on the CPU and nobody else holds them.
 ///
-/// Panics if the tensor is not f32 on the CPU.
+/// Panics if the tensor is not f32.
 pub fn take<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    if !is_cpu(&tensor.device()) {
+        return fetch(tensor);
+    }
     let data = untracked(tensor).into_data();
     data.try_into_vec().unwrap_or_else(|error| panic!("expected f32: {error:?}"))
 }
 
-/// Lets `f` change the numbers of `tensor`, in place where nobody else holds them.
+/// Lets `f` change the numbers of `tensor`, in place where it is on the CPU and nobody else holds them.
 ///
-/// The result is tracked as the input was, and a leaf again. Panics if the tensor is not f32 on the CPU.
+/// The result is tracked as the input was, and a leaf again. Panics if the tensor is not f32.
 pub fn update<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(&mut [f32])) -> Tensor<D> {
-    let tracked = tensor.device().is_autodiff();
-    let require_grad = tensor.is_require_grad();
-    let mut inner = untracked(tensor);
-    f(inner.storage_mut::<f32>());
-    let tensor = Tensor::from_primitive::<Flex>(inner);
+    change(tensor, |inner| {
+        if !is_cpu(&inner.device()) {
+            let (shape, device) = (inner.shape(), inner.device());
+            let mut numbers = fetch(inner);
+            f(&mut numbers);
+            return Tensor::from_data(TensorData::new(numbers, shape), &device);
+        }
+        let mut inner = untracked(inner);
+        f(inner.storage_mut::<f32>());
+        Tensor::from_primitive::<Flex>(inner)
+    })
+}
+
+/// `f` of the tensor without its gradients; the result is tracked as the input was, and a leaf again.
+pub(crate) fn change<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let (tracked, require_grad) = (tensor.device().is_autodiff(), tensor.is_require_grad());
+    let tensor = f(if tracked { tensor.inner() } else { tensor });
     match (tracked, require_grad) {
         (false, _) => tensor,
         (true, false) => tensor.autodiff(),
@@ -61,15 +80,21 @@ pub fn update<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(&mut [f32])) -> 
     }
 }
 
+/// A tensor's numbers in a row, without gradients.
+pub fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+    let len = tensor.shape().num_elements();
+    tensor.reshape([len])
+}
+
+fn fetch<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data = tensor.into_data();
+    data.try_into_vec().unwrap_or_else(|error| panic!("expected f32: {error:?}"))
+}
+
 fn untracked<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    if tensor.device().is_autodiff() {
-        let inner = tensor
-            .try_into_primitive::<Autodiff<Flex>>()
-            .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"));
-        inner.into_primitive()
-    } else {
-        tensor
-            .try_into_primitive::<Flex>()
-            .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"))
-    }
+    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+    tensor
+        .try_into_primitive::<Flex>()
+        .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"))
 }

@@ -1,15 +1,16 @@
-//! Every fused operation against its spelled-out form in Burn, and its gradients against central differences.
+//! Every fused operation against its spelled-out form in Burn, and its gradients against central differences; the
+//! spelled-out form's gradients by hand, which other devices use, against those of autodiff.
 //!
 //! Sizes are odd on purpose: vector lanes, tiles and their tails all take part.
 
-mod plain;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use plain::EPS;
-use shuyuan_tensor::{AttentionArgs, AttentionShape, LossArgs, Precision, Rope, cpu, cpu_autodiff, read};
+use shuyuan_tensor::{
+    AttentionArgs, AttentionShape, LossArgs, Precision, Rope, cpu, cpu_autodiff, plain, read,
+};
 use std::sync::{Arc, Mutex};
 
 const F32: Precision = Precision::F32;
+const EPS: f32 = 1e-5;
 
 /// Numbers spread evenly over −1 to 1 (xorshift64*), the same in every run.
 struct Random(u64);
@@ -37,6 +38,8 @@ struct Case<'a> {
     inputs: Vec<(&'a str, usize)>,
     fused: &'a dyn Fn(&[Tensor<1>]) -> Tensor<1>,
     plain: &'a dyn Fn(&[Tensor<1>]) -> Tensor<1>,
+    /// Of the inputs, by hand, given that of the output.
+    by_hand: &'a dyn Fn(&[Tensor<1>], Tensor<1>) -> Vec<Tensor<1>>,
 }
 
 impl Case<'_> {
@@ -84,11 +87,15 @@ impl Case<'_> {
         let untracked = read(&(self.fused)(&leaves), <[f32]>::to_vec);
         assert_eq!(untracked, fused, "{}: the result must not depend on tracking", self.name);
         self.close("the result", &fused, &plain, 2e-5);
+        let by_hand = (self.by_hand)(&leaves, flat(&projection(plain.len()), &cpu()));
+        assert_eq!(by_hand.len(), inputs.len(), "{}", self.name);
         for (index, (name, _)) in self.inputs.iter().enumerate() {
             let (Some(fused), Some(plain)) = (&fused_grads[index], &plain_grads[index]) else {
                 panic!("{}: no gradient for {name}", self.name);
             };
             self.close(&format!("the gradient of {name}"), fused, plain, 2e-5);
+            let by_hand = read(&by_hand[index], <[f32]>::to_vec);
+            self.close(&format!("the gradient of {name} by hand"), &by_hand, plain, 2e-5);
             let (_, alone) = self.run(self.fused, &inputs, Some(index));
             assert_eq!(alone[index].as_ref(), Some(fused), "{}: {name} tracked alone", self.name);
             let others = alone.iter().enumerate().filter(|(other, grad)| *other != index && grad.is_some());
@@ -171,6 +178,10 @@ fn check(build: impl Fn(bool, &dyn Fn(&Case))) {
     build(true, &|case| case.equals_plain());
 }
 
+fn flats<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) -> Vec<Tensor<1>> {
+    tensors.map(end).to_vec()
+}
+
 #[test]
 fn embedding() {
     check(|large, judge| {
@@ -179,41 +190,23 @@ fn embedding() {
         judge(&Case {
             name: "embedding",
             inputs: vec![("weight", v * c)],
-            fused: &|x| end(shuyuan_tensor::embedding(x[0].clone().reshape([v, c]), ids.clone())),
+            fused: &|x| end(shuyuan_tensor::embedding(x[0].clone().reshape([v, c]), ids.clone(), F32)),
             plain: &|x| end(plain::embedding(x[0].clone().reshape([v, c]), &ids)),
+            by_hand: &|_, dy| flats([plain::embedding_backward(dy.reshape([n, c]), &ids, v, F32)]),
         });
     });
 }
 
 #[test]
-fn norm_qkv() {
-    check(|large, judge| {
-        let (n, c, q, k) = if large { (131, 77, 99, 33) } else { (5, 7, 9, 3) };
-        let weights = |x: &[Tensor<1>]| {
-            [(2, q), (3, k), (4, k)].map(|(index, out): (usize, usize)| x[index].clone().reshape([out, c]))
-        };
-        judge(&Case {
-            name: "norm_qkv",
-            inputs: vec![("x", n * c), ("norm", c), ("q", q * c), ("k", k * c), ("v", k * c)],
-            fused: &|x| {
-                let input = x[0].clone().reshape([n, c]);
-                end(shuyuan_tensor::norm_qkv(input, x[1].clone(), weights(x), EPS, F32))
-            },
-            plain: &|x| end(plain::norm_qkv(x[0].clone().reshape([n, c]), x[1].clone(), weights(x))),
-        });
-    });
-}
-
-#[test]
-fn attention() {
-    let theta = 10_000.0;
-    // (B, T, H, K, D): one key head for all, several groups, none shared; with one document and with more.
-    let small = [(2, 7, 3, 1, 6), (1, 5, 4, 2, 2), (1, 1, 1, 1, 4)];
-    let large = [(2, 131, 6, 2, 18), (1, 67, 5, 5, 64)];
+fn norm_attention() {
+    // (B, T, H, K, D), C: one key head for all, several groups, none shared; with one document and with more.
+    let small = [((2, 7, 3, 1, 6), 5), ((1, 5, 4, 2, 2), 7), ((1, 1, 1, 1, 4), 3)];
+    let large = [((2, 131, 6, 2, 18), 77), ((1, 67, 5, 5, 64), 99)];
     let cases = small.map(|sizes| (sizes, true)).into_iter().chain(large.map(|sizes| (sizes, false)));
-    for ((batch, tokens, heads, kv_heads, head_dim), slopes) in cases {
+    for (((batch, tokens, heads, kv_heads, head_dim), c), slopes) in cases {
         let shape = AttentionShape { batch, tokens, heads, kv_heads, head_dim };
-        let (n, width) = (batch * tokens, (heads + 2 * kv_heads) * head_dim);
+        let n = batch * tokens;
+        let (q, k) = (heads * head_dim, kv_heads * head_dim);
         // Rows of one document, then rows whose documents begin at a third and at a half, then a token alone.
         let packed = |t: usize| match t {
             t if t == tokens - 1 => t,
@@ -223,18 +216,46 @@ fn attention() {
         };
         for packed in [&|_| 0, &packed as &dyn Fn(usize) -> usize] {
             let starts: Arc<[u32]> = (0..n).map(|row| packed(row % tokens) as u32).collect();
-            let rope = Rope::new(tokens, head_dim, theta);
-            let args = AttentionArgs { shape, starts: starts.clone(), rope, eps: EPS, precision: F32 };
+            let rope = Rope::new(tokens, head_dim, 10_000.0);
+            let args = || AttentionArgs::new(shape, starts.clone(), rope.clone(), EPS, F32);
+            let state = |x: &[Tensor<1>]| (x[0].clone().reshape([n, c]), x[1].clone());
+            let weights = |x: &[Tensor<1>]| {
+                [(2, q), (3, k), (4, k)].map(|(at, out): (usize, usize)| x[at].clone().reshape([out, c]))
+            };
+            let norms = |x: &[Tensor<1>]| [x[5].clone(), x[6].clone()];
             let case = Case {
-                name: "attention",
-                inputs: vec![("qkv", n * width), ("q_norm", head_dim), ("k_norm", head_dim)],
+                name: "norm_attention",
+                inputs: vec![
+                    ("x", n * c),
+                    ("norm", c),
+                    ("q", q * c),
+                    ("k", k * c),
+                    ("v", k * c),
+                    ("q_norm", head_dim),
+                    ("k_norm", head_dim),
+                ],
                 fused: &|x| {
-                    let qkv = x[0].clone().reshape([n, width]);
-                    end(shuyuan_tensor::attention(qkv, x[1].clone(), x[2].clone(), args.clone()))
+                    let (state, norm) = state(x);
+                    end(shuyuan_tensor::norm_attention(state, norm, weights(x), norms(x), args()))
                 },
                 plain: &|x| {
-                    let norms = [x[1].clone(), x[2].clone()];
-                    end(plain::attention(x[0].clone().reshape([n, width]), norms, shape, &starts, theta))
+                    let (state, norm) = state(x);
+                    end(plain::norm_attention(state, norm, weights(x), norms(x), &args()).0)
+                },
+                by_hand: &|x, dout| {
+                    let ((state, norm), args) = (state(x), args());
+                    let (_, kept) =
+                        plain::norm_attention(state.clone(), norm.clone(), weights(x), norms(x), &args);
+                    let (dx, dnorm, dweights, dnorms) = plain::norm_attention_backward(
+                        dout.reshape([n, q]),
+                        state,
+                        norm,
+                        weights(x),
+                        norms(x),
+                        kept,
+                        &args,
+                    );
+                    [flats([dx]), vec![dnorm], flats(dweights), dnorms.to_vec()].concat()
                 },
             };
             // Where each token sees itself alone, its query and key change nothing.
@@ -252,16 +273,25 @@ fn attention() {
 fn linear_residual() {
     check(|large, judge| {
         let (n, i, o) = if large { (131, 99, 77) } else { (5, 9, 7) };
+        let parts = |x: &[Tensor<1>]| {
+            (x[0].clone().reshape([n, i]), x[1].clone().reshape([o, i]), x[2].clone().reshape([n, o]))
+        };
         judge(&Case {
             name: "linear_residual",
             inputs: vec![("x", n * i), ("weight", o * i), ("residual", n * o)],
             fused: &|x| {
-                let (input, residual) = (x[0].clone().reshape([n, i]), x[2].clone().reshape([n, o]));
-                end(shuyuan_tensor::linear_residual(input, x[1].clone().reshape([o, i]), residual, F32))
+                let (input, weight, residual) = parts(x);
+                end(shuyuan_tensor::linear_residual(input, weight, residual, F32))
             },
             plain: &|x| {
-                let (input, residual) = (x[0].clone().reshape([n, i]), x[2].clone().reshape([n, o]));
-                end(plain::linear_residual(input, x[1].clone().reshape([o, i]), residual))
+                let (input, weight, residual) = parts(x);
+                end(plain::linear_residual(input, weight, residual, F32))
+            },
+            by_hand: &|x, dy| {
+                let (input, weight, _) = parts(x);
+                let (dx, dweight) =
+                    plain::linear_residual_backward(dy.clone().reshape([n, o]), input, weight, F32);
+                [flats([dx, dweight]), vec![dy]].concat()
             },
         });
     });
@@ -281,7 +311,17 @@ fn strided_views_are_read_in_their_order() {
         },
         plain: &|x| {
             let (input, residual) = (transposed(&x[0], n, i), transposed(&x[2], n, o));
-            end(plain::linear_residual(input, transposed(&x[1], o, i), residual).transpose())
+            end(plain::linear_residual(input, transposed(&x[1], o, i), residual, F32).transpose())
+        },
+        by_hand: &|x, dy| {
+            let dy = dy.reshape([o, n]).transpose();
+            let (dx, dweight) = plain::linear_residual_backward(
+                dy.clone(),
+                transposed(&x[0], n, i),
+                transposed(&x[1], o, i),
+                F32,
+            );
+            flats([dx.transpose(), dweight.transpose(), dy.transpose()])
         },
     };
     case.equals_plain();
@@ -294,14 +334,26 @@ fn norm_mlp() {
         let weights = |x: &[Tensor<1>]| {
             [(2, [i, c]), (3, [i, c]), (4, [c, i])].map(|(index, dims)| x[index].clone().reshape(dims))
         };
+        let state = |x: &[Tensor<1>]| (x[0].clone().reshape([n, c]), x[1].clone());
         judge(&Case {
             name: "norm_mlp",
             inputs: vec![("x", n * c), ("norm", c), ("gate", i * c), ("up", i * c), ("down", c * i)],
             fused: &|x| {
-                let input = x[0].clone().reshape([n, c]);
-                end(shuyuan_tensor::norm_mlp(input, x[1].clone(), weights(x), EPS, F32))
+                let (state, norm) = state(x);
+                end(shuyuan_tensor::norm_mlp(state, norm, weights(x), EPS, F32))
             },
-            plain: &|x| end(plain::norm_mlp(x[0].clone().reshape([n, c]), x[1].clone(), weights(x))),
+            plain: &|x| {
+                let (state, norm) = state(x);
+                end(plain::norm_mlp(state, norm, weights(x), EPS, F32).0)
+            },
+            by_hand: &|x, dout| {
+                let (state, norm) = state(x);
+                let (_, kept) = plain::norm_mlp(state.clone(), norm.clone(), weights(x), EPS, F32);
+                let dout = dout.reshape([n, c]);
+                let (dx, dnorm, dweights) =
+                    plain::norm_mlp_backward(dout, state, norm, weights(x), kept, EPS, F32);
+                [flats([dx]), vec![dnorm], flats(dweights)].concat()
+            },
         });
     });
 }
@@ -315,16 +367,25 @@ fn loss() {
         let targets: Arc<[u32]> = targets.into();
         let count = targets.iter().filter(|target| **target != u32::MAX).count() as f32;
         let args = LossArgs { targets: targets.clone(), count, eps: EPS, precision: F32, per_token: None };
+        let parts = |x: &[Tensor<1>]| {
+            (x[0].clone().reshape([n, c]), x[1].clone(), x[2].clone().reshape([v, c]))
+        };
         judge(&Case {
             name: "loss",
             inputs: vec![("x", n * c), ("norm", c), ("head", v * c)],
             fused: &|x| {
-                let head = x[2].clone().reshape([v, c]);
-                shuyuan_tensor::loss(x[0].clone().reshape([n, c]), x[1].clone(), head, args.clone())
+                let (state, norm, head) = parts(x);
+                shuyuan_tensor::loss(state, norm, head, args.clone())
             },
             plain: &|x| {
-                let head = x[2].clone().reshape([v, c]);
-                plain::loss(x[0].clone().reshape([n, c]), x[1].clone(), head, &targets, count)
+                let (state, norm, head) = parts(x);
+                plain::loss(state, norm, head, &args, false).0
+            },
+            by_hand: &|x, scale| {
+                let (state, norm, head) = parts(x);
+                let (_, grads) = plain::loss(state, norm, head, &args, true);
+                let (dx, dnorm, dhead) = grads.unwrap();
+                [end(dx), dnorm, end(dhead)].map(|d| d * scale.clone()).to_vec()
             },
         });
     });

@@ -2,6 +2,7 @@
 
 use crate::rehearsal::Rehearsal;
 use crate::{OptimizerKind, OptimizerRecipe, Plan, Recipe, TrainError};
+use burn::tensor::Device;
 use serde::Serialize;
 use shuyuan_corpus::Batch;
 use shuyuan_model::Config;
@@ -24,6 +25,8 @@ pub struct Bench {
     pub optimizer: OptimizerKind,
     /// "bf16" or "f32".
     pub precision: String,
+    /// Where, without gradients.
+    pub device: Device,
 }
 
 /// What was found.
@@ -68,7 +71,7 @@ impl Bench {
         (recipe.train.batch, recipe.train.tokens) = (self.batch, self.tokens);
         let plan = Plan::new(&recipe, &self.config);
         let batch = [self.random_batch(seed)];
-        let mut rehearsal = Rehearsal::new(&recipe, &self.config, seed)?;
+        let mut rehearsal = Rehearsal::new(&recipe, &self.config, seed, &self.device)?;
         let (mut steps, mut parts, mut losses) = (Vec::new(), [Vec::new(), Vec::new()], Vec::new());
         for _ in 0..self.warmup {
             losses.push(rehearsal.step(&batch, 1.0)?.loss);

@@ -1,6 +1,7 @@
 //! A run on disk, complete enough that going on from it gives the same bits as never having stopped.
 
 use crate::{Optimizer, Recipe, TrainError};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use shuyuan_corpus::Cursor;
 use shuyuan_model::Qwen3ForCausalLM;
@@ -99,11 +100,12 @@ pub(crate) fn save(
     Ok(staged.publish()?)
 }
 
-/// The model and the optimizer's memory in the checkpoint `dir`, whose state is `state`.
+/// The model and the optimizer's memory in the checkpoint `dir`, whose state is `state`, on `device`.
 pub(crate) fn load(
     dir: &Path,
     recipe: &Recipe,
     state: &State,
+    device: &Device,
 ) -> Result<(Qwen3ForCausalLM, Optimizer), TrainError> {
     for (name, wanted) in &state.checksums {
         let path = dir.join(name);
@@ -115,8 +117,8 @@ pub(crate) fn load(
             return Err(TrainError::Resume { path, what });
         }
     }
-    let model = shuyuan_model::load(dir, &shuyuan_tensor::cpu_autodiff())?;
-    Ok((model, Optimizer::load(recipe.optimizer.clone(), &dir.join(OPTIMIZER))?))
+    let model = shuyuan_model::load(dir, device)?;
+    Ok((model, Optimizer::load(recipe.optimizer.clone(), &dir.join(OPTIMIZER), device)?))
 }
 
 fn sum(path: &Path) -> Result<String, TrainError> {

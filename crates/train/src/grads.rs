@@ -4,19 +4,19 @@ use crate::TrainError;
 use burn::module::{ModuleVisitor, Param};
 use burn::prelude::Module;
 use burn::tensor::{Gradients, Tensor};
-use shuyuan_kernels::sum_of_squares;
 use shuyuan_model::Qwen3ForCausalLM;
 use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(crate) struct Grads {
-    by_name: BTreeMap<String, Vec<f32>>,
+    /// Flat, on the model's device.
+    by_name: BTreeMap<String, Tensor<1>>,
 }
 
 struct Add<'a> {
     path: Vec<String>,
     grads: &'a mut Gradients,
-    sum: &'a mut BTreeMap<String, Vec<f32>>,
+    sum: &'a mut BTreeMap<String, Tensor<1>>,
     missing: Option<String>,
 }
 
@@ -35,11 +35,12 @@ impl ModuleVisitor for Add<'_> {
             self.missing.get_or_insert(name);
             return;
         };
-        let grad = shuyuan_tensor::take(grad);
-        match self.sum.get_mut(&name) {
-            Some(sum) => sum.iter_mut().zip(&grad).for_each(|(s, g)| *s += g),
-            None => drop(self.sum.insert(name, grad)),
-        }
+        let grad = shuyuan_tensor::flat(grad);
+        let sum = match self.sum.remove(&name) {
+            Some(sum) => sum + grad,
+            None => grad,
+        };
+        self.sum.insert(name, sum);
     }
 }
 
@@ -58,10 +59,11 @@ impl Grads {
 
     /// The root of the sum of all squares.
     pub(crate) fn norm(&self) -> f64 {
-        self.by_name.values().map(|grad| sum_of_squares(grad)).sum::<f64>().sqrt()
+        shuyuan_tensor::sum_of_squares(self.by_name.values()).sqrt()
     }
 
-    pub(crate) fn get(&self, name: &str) -> &[f32] {
-        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    /// That of a parameter which [`Self::add`] has seen.
+    pub(crate) fn get(&self, name: &str) -> &Tensor<1> {
+        self.by_name.get(name).unwrap_or_else(|| panic!("{name} has no gradient"))
     }
 }

@@ -2,20 +2,19 @@
 
 use crate::grads::Grads;
 use crate::{OptimizerKind, OptimizerRecipe, TrainError};
-use burn::tensor::Tensor;
-use rayon::prelude::*;
+use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use shuyuan_kernels::{MuonMoments, adamw, muon_apply, muon_direction};
 use shuyuan_model::{Config, ParamMapper, Qwen3ForCausalLM, map_params};
+use shuyuan_tensor::{AdamW, Moments, Muon, MuonItem};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const ADAM_EPS: f32 = 1e-8;
 
-/// The optimizer's memory: for each parameter a first moment and a second, which for Muon is one number a row or column.
+/// The optimizer's memory, on the model's device.
 pub struct Optimizer {
     recipe: OptimizerRecipe,
-    moments: BTreeMap<String, [Vec<f32>; 2]>,
+    moments: BTreeMap<String, Moments>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,32 +60,31 @@ impl Optimizer {
         map_params(model, &mut Step { optimizer: self, directions, grads, step, factor, scale })
     }
 
-    /// Where Muon takes the matrices of the layers, each worked out by one thread.
+    /// Where Muon takes the matrices of the layers.
     fn directions(
         &mut self,
         model: &Qwen3ForCausalLM,
         grads: &Grads,
         step: u64,
         scale: f32,
-    ) -> BTreeMap<String, Vec<f32>> {
+    ) -> BTreeMap<String, Tensor<1>> {
         if self.recipe.kind != OptimizerKind::Muon {
             return BTreeMap::new();
         }
         // Nesterov's momentum rises as the run finds its way.
         let momentum = 0.85 + (self.recipe.momentum as f32 - 0.85) * (step as f32 / 300.0).min(1.0);
         let matrices = matrices(model.config());
-        for name in matrices.keys() {
-            self.moments.entry(name.clone()).or_default();
+        for (name, shape) in &matrices {
+            let none = || Moments::none(shape[0] * shape[1], shape[0].max(shape[1]), &grads.get(name).device());
+            self.moments.entry(name.clone()).or_insert_with(none);
         }
-        let moments = self.moments.iter_mut();
-        let work: Vec<_> = moments
-            .filter_map(|(name, moments)| matrices.get(name).map(|shape| (name, moments, shape[0], shape[1])))
-            .collect();
-        let direction = |(name, [first, second], rows, cols): (&String, &mut [Vec<f32>; 2], usize, usize)| {
-            let moments = MuonMoments { first, second };
-            (name.clone(), muon_direction(grads.get(name), moments, rows, cols, momentum, scale))
-        };
-        work.into_par_iter().with_max_len(1).map(direction).collect()
+        let of_matrices = self.moments.iter_mut().filter_map(|(name, moments)| {
+            let shape = matrices.get(name)?;
+            Some((name.clone(), MuonItem { grad: grads.get(name), moments, rows: shape[0], cols: shape[1] }))
+        });
+        let (names, items): (Vec<String>, Vec<MuonItem>) = of_matrices.unzip();
+        let directions = shuyuan_tensor::muon_directions(items, Muon { momentum, grad_scale: scale });
+        names.into_iter().zip(directions).collect()
     }
 
     /// Writes the memory into `path`.
@@ -96,9 +94,11 @@ impl Optimizer {
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrainError> {
         let mut tensors = Vec::new();
         for (name, moments) in &self.moments {
-            for (moment, label) in moments.iter().zip(["m", "v"]) {
-                let bytes: Vec<u8> = moment.iter().flat_map(|x| x.to_le_bytes()).collect();
-                tensors.push((format!("{name}.{label}"), moment.len(), bytes));
+            for (moment, label) in [(&moments.first, "m"), (&moments.second, "v")] {
+                let bytes = shuyuan_tensor::read(moment, |numbers| {
+                    numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()
+                });
+                tensors.push((format!("{name}.{label}"), bytes.len() / 4, bytes));
             }
         }
         let views = tensors.iter().map(|(name, len, bytes)| {
@@ -111,25 +111,27 @@ impl Optimizer {
         Ok(shuyuan_store::write_atomic(path, &bytes)?)
     }
 
-    /// Reads the memory from `path`.
+    /// Reads the memory from `path` onto `device`.
     ///
     /// # Errors
     /// If the file is missing or not ours.
-    pub(crate) fn load(recipe: OptimizerRecipe, path: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn load(recipe: OptimizerRecipe, path: &Path, device: &Device) -> Result<Self, TrainError> {
         let wrong = |what: String| TrainError::Resume { path: path.to_path_buf(), what };
         let bytes =
             std::fs::read(path).map_err(|source| TrainError::Io { path: path.to_path_buf(), source })?;
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| wrong(format!("expected the optimizer's safetensors file ({error})")))?;
-        let mut moments: BTreeMap<String, [Vec<f32>; 2]> = BTreeMap::new();
+        let mut moments: BTreeMap<String, Moments> = BTreeMap::new();
         for (name, view) in file.tensors() {
             let Some((name, label)) = name.rsplit_once('.') else {
                 return Err(wrong(format!("unknown tensor {name}")));
             };
-            let data =
+            let data: Vec<f32> =
                 view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            let slot = usize::from(label == "v");
-            moments.entry(name.to_string()).or_default()[slot] = data;
+            let len = data.len();
+            let data = Tensor::from_data(TensorData::new(data, [len]), device);
+            let moments = moments.entry(name.to_string()).or_insert_with(|| Moments::none(0, 0, device));
+            *if label == "v" { &mut moments.second } else { &mut moments.first } = data;
         }
         Ok(Self { recipe, moments })
     }
@@ -137,7 +139,7 @@ impl Optimizer {
 
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
-    directions: BTreeMap<String, Vec<f32>>,
+    directions: BTreeMap<String, Tensor<1>>,
     grads: &'a Grads,
     step: u64,
     factor: f32,
@@ -147,7 +149,7 @@ struct Step<'a> {
 impl ParamMapper for Step<'_> {
     fn map<const D: usize>(&mut self, name: &str, value: Tensor<D>) -> Tensor<D> {
         let recipe = &self.optimizer.recipe;
-        let (dims, grad) = (value.dims(), self.grads.get(name));
+        let grad = self.grads.get(name);
         let group = group(name, D);
         let lr = match group {
             Group::Matrix => recipe.matrix_lr,
@@ -157,16 +159,21 @@ impl ParamMapper for Step<'_> {
         let lr = lr as f32 * self.factor;
         let decay = if group == Group::Matrix { recipe.weight_decay as f32 } else { 0.0 };
         if let Some(direction) = self.directions.remove(name) {
-            return shuyuan_tensor::update(value, |param| {
-                muon_apply(param, &direction, dims[0], dims[D - 1], lr, decay);
-            });
+            return shuyuan_tensor::muon_apply(value, direction, lr, decay);
         }
-        let moments = self.optimizer.moments.entry(name.to_string()).or_default();
-        moments.iter_mut().for_each(|moment| moment.resize(grad.len(), 0.0));
-        let [m, v] = moments;
-        let [beta1, beta2] = recipe.betas.map(|beta| beta as f32);
-        shuyuan_tensor::update(value, |param| {
-            adamw(param, grad, m, v, lr, beta1, beta2, ADAM_EPS, decay, self.step, self.scale);
-        })
+        let how = AdamW {
+            lr,
+            betas: recipe.betas.map(|beta| beta as f32),
+            eps: ADAM_EPS,
+            weight_decay: decay,
+            step: self.step,
+            grad_scale: self.scale,
+        };
+        let [len] = grad.dims();
+        let moments = self.optimizer.moments.remove(name);
+        let moments = moments.unwrap_or_else(|| Moments::none(len, len, &grad.device()));
+        let (value, moments) = shuyuan_tensor::adamw(value, grad, moments, how);
+        self.optimizer.moments.insert(name.to_string(), moments);
+        value
     }
 }

@@ -3,6 +3,7 @@
 use crate::grads::Grads;
 use crate::trainer::{next_batches, teach};
 use crate::{Data, Optimizer, Recipe, TrainError};
+use burn::tensor::Device;
 use shuyuan_corpus::Batch;
 use shuyuan_model::{Config, Qwen3ForCausalLM};
 use std::time::Instant;
@@ -29,9 +30,14 @@ pub(crate) struct Taken {
 }
 
 impl<'a> Rehearsal<'a> {
-    /// With the weights of `seed`.
-    pub(crate) fn new(recipe: &'a Recipe, config: &Config, seed: u64) -> Result<Self, TrainError> {
-        let model = Qwen3ForCausalLM::init(config, seed, &shuyuan_tensor::cpu_autodiff())?;
+    /// With the weights of `seed`, on `device`.
+    pub(crate) fn new(
+        recipe: &'a Recipe,
+        config: &Config,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let model = Qwen3ForCausalLM::init(config, seed, &device.clone().autodiff())?;
         let optimizer = Optimizer::new(recipe.optimizer.clone());
         Ok(Self { recipe, model: Some(model), optimizer, grads: Grads::default(), step: 0 })
     }
@@ -54,22 +60,27 @@ impl<'a> Rehearsal<'a> {
 /// Steps of a rehearsal, of which the first warms up.
 pub const REHEARSED: u64 = 3;
 
-/// Seconds that a step of this run takes on this machine, on average over its parts: the fastest of [`REHEARSED`] on its first
+/// Seconds that a step of this run takes on `device`, on average over its parts: the fastest of [`REHEARSED`] on its first
 /// batches; none without data. `data` then stands where it stood.
 ///
 /// # Errors
 /// Data that cannot be read, a shape that cannot exist.
-pub fn rehearse(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result<Option<f64>, TrainError> {
+pub fn rehearse(
+    recipe: &Recipe,
+    config: &Config,
+    data: &mut dyn Data,
+    device: &Device,
+) -> Result<Option<f64>, TrainError> {
     let cursor = data.cursor();
     let mut seconds = [None; 2];
     let (first, after) = (recipe.rows(0.0), (recipe.train.batch, recipe.train.tokens));
     if first != after {
         data.shape(first.0, first.1)?;
-        seconds[0] = fastest(recipe, config, data)?;
+        seconds[0] = fastest(recipe, config, data, device)?;
         data.shape(after.0, after.1)?;
         data.resume(cursor)?;
     }
-    seconds[1] = fastest(recipe, config, data)?;
+    seconds[1] = fastest(recipe, config, data, device)?;
     data.resume(cursor)?;
     let part = recipe.train.first.map_or(0.0, |first| first.part);
     Ok(match seconds {
@@ -83,12 +94,17 @@ pub fn rehearse(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result
 }
 
 /// Seconds of a step on the next batches.
-fn fastest(recipe: &Recipe, config: &Config, data: &mut dyn Data) -> Result<Option<f64>, TrainError> {
+fn fastest(
+    recipe: &Recipe,
+    config: &Config,
+    data: &mut dyn Data,
+    device: &Device,
+) -> Result<Option<f64>, TrainError> {
     let (batches, _) = next_batches(data, recipe.train.accumulation, &[])?;
     if batches.is_empty() {
         return Ok(None);
     }
-    let mut rehearsal = Rehearsal::new(recipe, config, recipe.train.seed)?;
+    let mut rehearsal = Rehearsal::new(recipe, config, recipe.train.seed, device)?;
     // At no rate: whether the run will go well is not asked here.
     rehearsal.step(&batches, 0.0)?;
     let mut best = f64::INFINITY;

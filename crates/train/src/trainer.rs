@@ -102,7 +102,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let mut state = State::at_start(data.cursor());
     let mut best = f64::INFINITY;
     if let Some(saved) = saved(output, recipe, resume)? {
-        let (loaded, memory) = checkpoint::load(&dir, recipe, &saved)?;
+        let (loaded, memory) = checkpoint::load(&dir, recipe, &saved, &model.device())?;
         if loaded.config() != model.config() {
             let what = "its model has another shape than this recipe and tokenizer describe".into();
             return Err(TrainError::Resume { path: dir, what });
@@ -331,8 +331,9 @@ pub(crate) fn teach(
                 contrastive(queries, passages, pairs, temperature) / batches.len() as f32
             }
         };
-        total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
         grads.add(model, loss.backward())?;
+        // Read last: a device that works beside this thread is waited for here.
+        total += shuyuan_tensor::read(&loss, |loss| f64::from(loss[0]));
     }
     Ok(total)
 }

@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::finetune::fit;
-use super::pretrain::{finish, tell_plan, with_length};
+use super::pretrain::{finish, for_device, tell_plan, with_length};
 use super::watch::Watch;
 use crate::{Academy, Lang, Level};
 use anyhow::{Context, Result};
@@ -53,7 +53,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let tokenizer = Tokenizer::load(&options.model).with_context(whose)?;
     // The model says what it has read of a text at the token after it.
     let tokenizer = Arc::new(tokenizer.ending_with(END_OF_TEXT).with_context(whose)?);
-    let model = shuyuan_model::load(&options.model, &shuyuan_tensor::cpu_autodiff())?;
+    let model = shuyuan_model::load(&options.model, &academy.device.clone().autodiff())?;
     let (model, had_head) = model.without_head();
     if had_head {
         let text = academy.lang.pick(
@@ -65,6 +65,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let config = model.config().clone();
     let mut recipe = options.recipe.clone();
     recipe.kind = Some(Kind::Embed);
+    for_device(academy, &mut recipe);
     fit(academy, &mut recipe, &config);
     let mut embed = recipe.embed.take().unwrap_or_default();
     embed.query_tokens = embed.query_tokens.min(recipe.train.tokens);
@@ -72,7 +73,9 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     recipe.embed = Some(embed.clone());
     with_length(&mut recipe, options.steps, options.minutes)?;
     let plan = Plan::new(&recipe, &config);
-    plan.check(&recipe)?;
+    if shuyuan_tensor::is_cpu(&academy.device) {
+        plan.check(&recipe)?;
+    }
 
     let sizes = Sizes { query: embed.query_tokens, passage: embed.passage_tokens };
     let mut taught = PairSet::read(&options.data, &tokenizer, sizes)?;

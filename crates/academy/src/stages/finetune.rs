@@ -1,7 +1,7 @@
 //! Career guidance: a model that has read learns to answer.
 
 use super::clock::Clock;
-use super::pretrain::{finish, tell_plan, token_bytes, with_length, within_memory};
+use super::pretrain::{finish, for_device, tell_plan, token_bytes, with_length, within_memory};
 use super::samples::Prompt;
 use super::watch::Watch;
 use crate::{Academy, Level};
@@ -74,10 +74,11 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     for line in read.skipped.files.iter().chain(&read.skipped.first) {
         academy.events.message(Level::Warn, line.clone());
     }
-    let mut model = shuyuan_model::load(&options.model, &shuyuan_tensor::cpu_autodiff())?;
+    let mut model = shuyuan_model::load(&options.model, &academy.device.clone().autodiff())?;
     model.set_eos(tokenizer.special(IM_END));
     let mut recipe = options.recipe.clone();
     recipe.kind = Some(options.kind);
+    for_device(academy, &mut recipe);
     let config = model.config();
     fit(academy, &mut recipe, config);
     with_length(&mut recipe, options.steps, options.minutes)?;

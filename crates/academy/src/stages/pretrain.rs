@@ -66,6 +66,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         },
     };
     recipe.kind = Some(Kind::Pretrain);
+    for_device(academy, &mut recipe);
     with_length(&mut recipe, options.steps, options.minutes)?;
     let mut config = recipe.config(tokenizer.vocab_size());
     config.eos_token_id = tokenizer.special(END_OF_TEXT);
@@ -90,7 +91,6 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     };
     let floor = options.floor_per_byte.map(|floor| floor * bytes_per_token(&corpus));
 
-    let device = shuyuan_tensor::cpu_autodiff();
     let mut watch = Watch::new(
         academy,
         Kind::Pretrain,
@@ -105,7 +105,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     let job = Job {
         recipe: &recipe,
         tokenizer: &tokenizer,
-        model: Qwen3ForCausalLM::init(&config, recipe.train.seed, &device)?,
+        model: Qwen3ForCausalLM::init(&config, recipe.train.seed, &academy.device.clone().autodiff())?,
         data: Box::new(data),
         validation,
         floor,
@@ -130,7 +130,7 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
         tokens_per_epoch: data.tokens_per_epoch() as f64,
         bytes_per_token: bytes_per_token(corpus),
         vocab_size,
-        peak: 1e9 * shuyuan_tensor::matmul_peak(),
+        peak: 1e9 * shuyuan_tensor::matmul_peak(&academy.device),
     };
     let choices = shuyuan_train::choose(&budget, |recipe, config| {
         let guess = Plan::new(recipe, config).flops_per_step / (0.5 * budget.peak);
@@ -139,7 +139,7 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
             return Ok(None);
         }
         data.shape(recipe.train.batch, recipe.train.tokens);
-        rehearse(recipe, config, &mut data)
+        rehearse(recipe, config, &mut data, &academy.device)
     })?;
     let each = choices.iter().map(|choice| format!("{} {:.3}", choice.name, choice.bits_per_byte));
     let (best, each) = (&choices[0], each.collect::<Vec<_>>().join(", "));
@@ -162,6 +162,26 @@ fn bytes_per_token(corpus: &Corpus) -> f64 {
     bytes as f64 / (report.tokens + report.validation_tokens).max(1) as f64
 }
 
+/// Multiplies in f32 where the device has no bf16, and says which device it is if not the CPU.
+pub(super) fn for_device(academy: &Academy, recipe: &mut Recipe) {
+    let device = &academy.device;
+    if shuyuan_tensor::is_cpu(device) {
+        return;
+    }
+    let lacking = recipe.train.precision == "bf16" && !shuyuan_tensor::has_bf16(device);
+    if lacking {
+        recipe.train.precision = "f32".into();
+    }
+    let name = shuyuan_tensor::device_name(device);
+    let text = match (academy.lang, lacking) {
+        (Lang::Zh, false) => format!("在 {name} 上训练。"),
+        (Lang::Zh, true) => format!("在 {name} 上训练;它没有 bf16,乘法改用 f32。"),
+        (Lang::En, false) => format!("Training on {name}."),
+        (Lang::En, true) => format!("Training on {name}; it has no bf16, products are of f32."),
+    };
+    academy.events.message(Level::Info, text);
+}
+
 /// Makes micro-batches small enough for the memory that is free, and says so. A run that has `begun` keeps its own.
 pub(super) fn within_memory(
     academy: &Academy,
@@ -170,6 +190,10 @@ pub(super) fn within_memory(
     begun: Option<&Recipe>,
 ) -> Result<Plan> {
     let asked = recipe.train.batch;
+    // What a GPU has free it does not say.
+    if !shuyuan_tensor::is_cpu(&academy.device) {
+        return Ok(Plan::new(recipe, config));
+    }
     if let Some(begun) = begun {
         while recipe.train.batch > begun.train.batch && recipe.halve() {}
         let plan = Plan::new(recipe, config);
@@ -213,14 +237,14 @@ pub(super) fn tell_plan(
     plan: &Plan,
     data: Option<&mut dyn Data>,
 ) -> Result<f64> {
-    let peak = 1e9 * shuyuan_tensor::matmul_peak();
+    let peak = 1e9 * shuyuan_tensor::matmul_peak(&academy.device);
     // Half the peak is what small models reach.
     let guess = plan.flops_per_step / (0.5 * peak);
     let within = |seconds: f64| recipe.train.minutes.map(|minutes| (60.0 * minutes / seconds) as u64);
     let steps = |seconds| [within(seconds), recipe.train.steps].into_iter().flatten().min();
     let seconds = match data {
         Some(data) if steps(guess).is_some_and(|steps| steps >= 50 * REHEARSED) => {
-            rehearse(recipe, config, data)?
+            rehearse(recipe, config, data, &academy.device)?
         }
         _ => None,
     };

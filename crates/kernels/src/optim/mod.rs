@@ -6,5 +6,6 @@ mod orthogonal;
 mod sum_of_squares;
 
 pub use adamw::adamw;
-pub use muon::{MuonMoments, muon_apply, muon_direction};
+pub use muon::{MuonMoments, SECOND as MUON_SECOND, muon_apply, muon_direction};
+pub use orthogonal::STEPS as MUON_STEPS;
 pub use sum_of_squares::sum_of_squares;

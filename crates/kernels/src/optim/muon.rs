@@ -14,7 +14,7 @@ pub struct MuonMoments<'a> {
 }
 
 /// The weight of a step in `second`: it remembers about ten.
-const SECOND: f32 = 0.1;
+pub const SECOND: f32 = 0.1;
 
 /// The direction of one Muon step for a (`rows`, `cols`) matrix: Nesterov momentum, made nearly orthogonal in bf16 by the
 /// calling thread alone; then each row (or column, where those are more) is divided by its own root mean square of the last

@@ -9,7 +9,7 @@ use crate::{Mat, MatMut, Precision};
 /// Each step turns every singular value σ into aσ + bσ³ + cσ⁵: the polynomials that bring 0.005 to 1 closest to one, and
 /// what they leave closer still, found by linear programming on a grid; all but the last for values 2 % larger, because
 /// past its range a step lets rounding grow. The idea is that of arXiv:2505.16932.
-const STEPS: [[f32; 3]; 4] = [
+pub const STEPS: [[f32; 3]; 4] = [
     [8.135989, -23.021437, 16.384973],
     [3.838452, -2.752646, 0.506506],
     [3.112357, -2.243135, 0.450896],

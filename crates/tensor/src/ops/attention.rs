@@ -1,5 +1,6 @@
 //! Attention within a batch, with gradients.
 
+use crate::plain::Tables;
 use crate::profile::span;
 use crate::slices::{dims, slice, tensor};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -34,6 +35,16 @@ impl Rope {
         }
     }
 
+    /// Cosines, (positions, D / 2).
+    pub(crate) fn cos(&self) -> &[f32] {
+        &self.cos
+    }
+
+    /// Sines, (positions, D / 2).
+    pub(crate) fn sin(&self) -> &[f32] {
+        &self.sin
+    }
+
     /// How many positions it knows.
     pub fn positions(&self) -> usize {
         self.cos.len().checked_div(self.half).unwrap_or(0)
@@ -53,9 +64,16 @@ pub struct AttentionArgs {
     pub eps: f32,
     /// What products are multiplied in.
     pub precision: Precision,
+    /// Made on the device at the first use, for all layers of a pass.
+    pub(crate) tables: Tables,
 }
 
 impl AttentionArgs {
+    /// For rows whose `starts` are those of their documents, with `rope` of T positions at least.
+    pub fn new(shape: AttentionShape, starts: Arc<[u32]>, rope: Rope, eps: f32, precision: Precision) -> Self {
+        Self { shape, starts, rope, eps, precision, tables: Tables::default() }
+    }
+
     fn scale(&self) -> f32 {
         1.0 / (self.shape.head_dim as f32).sqrt()
     }

@@ -1,10 +1,12 @@
 //! The operations of a decoder, coarse enough that gradients are written by hand and intermediates stay inside.
 //!
 //! N stands for B·T, the tokens of a batch. Every operation takes f32 tensors; `Precision` says what the products
-//! inside are multiplied in. What they may not be given: other types than f32, other devices than the CPU, shapes
-//! that disagree (they panic and name the operation).
+//! inside are multiplied in. What they may not be given: other types than f32, shapes that disagree (they panic and
+//! name the operation). Off the CPU the operations are those of [`crate::plain`].
 
 mod attention;
+#[cfg(feature = "gpu")]
+mod cube;
 mod embedding;
 mod linear_residual;
 mod loss;
@@ -22,20 +24,16 @@ use shuyuan_kernels::Precision;
 use std::sync::Arc;
 
 /// The fused operations at the level of backends.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 pub(crate) trait FusedOps: Backend {
-    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self>;
-    fn norm_qkv(
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>, precision: Precision) -> FloatTensor<Self>;
+    #[expect(clippy::too_many_arguments, reason = "the tensors of half a layer")]
+    fn norm_attention(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        eps: f32,
-        precision: Precision,
-    ) -> FloatTensor<Self>;
-    fn attention(
-        qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
         k_norm: FloatTensor<Self>,
         args: AttentionArgs,
@@ -63,8 +61,8 @@ pub(crate) trait FusedOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What inference needs beyond: no gradients, so only the plain backend has it.
-#[backend_extension(Flex)]
+/// What inference needs beyond: no gradients, so only plain backends have it.
+#[backend_extension(Flex, Cube: cfg(feature = "gpu"))]
 pub(crate) trait InferenceOps: Backend {
     fn logits(
         x: FloatTensor<Self>,
@@ -75,38 +73,28 @@ pub(crate) trait InferenceOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Looks up rows of `weight`. Shapes: `weight` (V, C), `ids` (N); returns (N, C). Panics if an id is V or more.
-pub fn embedding(weight: Tensor<2>, ids: Arc<[u32]>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as FusedOps>::embedding(weight.into_dispatch(), ids))
+/// Looks up rows of `weight`. Shapes: `weight` (V, C), `ids` (N); returns (N, C). Panics if an id is V or more. The CPU
+/// adds gradients up in f32 in any case.
+pub fn embedding(weight: Tensor<2>, ids: Arc<[u32]>, precision: Precision) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as FusedOps>::embedding(weight.into_dispatch(), ids, precision))
 }
 
-/// RMSNorm, then the three projections, side by side: [q | k | v].
+/// RMSNorm, projections to queries, keys and values, QK-norm, RoPE and causal attention within documents.
 ///
-/// Shapes: `x` (N, C), `norm` (C), `q` (Q, C), `k` and `v` (K, C); returns (N, Q + 2K).
-pub fn norm_qkv(
+/// Shapes: `x` (N, C), `norm` (C), projections (H·D, C), (K·D, C), (K·D, C), their norms (D); returns (N, H·D).
+pub fn norm_attention(
     x: Tensor<2>,
     norm: Tensor<1>,
     [q, k, v]: [Tensor<2>; 3],
-    eps: f32,
-    precision: Precision,
+    [q_norm, k_norm]: [Tensor<1>; 2],
+    args: AttentionArgs,
 ) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as FusedOps>::norm_qkv(
+    Tensor::from_dispatch(<Dispatch as FusedOps>::norm_attention(
         x.into_dispatch(),
         norm.into_dispatch(),
         q.into_dispatch(),
         k.into_dispatch(),
         v.into_dispatch(),
-        eps,
-        precision,
-    ))
-}
-
-/// QK-norm, RoPE and causal attention within documents.
-///
-/// Shapes: `qkv` (N, (H + 2K)·D), `q_norm` and `k_norm` (D); returns (N, H·D).
-pub fn attention(qkv: Tensor<2>, q_norm: Tensor<1>, k_norm: Tensor<1>, args: AttentionArgs) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as FusedOps>::attention(
-        qkv.into_dispatch(),
         q_norm.into_dispatch(),
         k_norm.into_dispatch(),
         args,
@@ -174,28 +162,21 @@ pub fn logits(x: Tensor<2>, norm: Tensor<1>, head: Tensor<2>, eps: f32, precisio
 }
 
 impl FusedOps for Flex {
-    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>, _: Precision) -> FloatTensor<Self> {
         embedding::forward(&weight, &ids)
     }
 
-    fn norm_qkv(
+    fn norm_attention(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        eps: f32,
-        precision: Precision,
-    ) -> FloatTensor<Self> {
-        norm_qkv::forward(&x, &norm, [&q, &k, &v], eps, precision)
-    }
-
-    fn attention(
-        qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
         k_norm: FloatTensor<Self>,
         args: AttentionArgs,
     ) -> FloatTensor<Self> {
+        let qkv = norm_qkv::forward(&x, &norm, [&q, &k, &v], args.eps, args.precision);
         attention::forward(&qkv, &q_norm, &k_norm, &args).0
     }
 
@@ -243,28 +224,21 @@ impl InferenceOps for Flex {
 }
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Flex, C> {
-    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>) -> FloatTensor<Self> {
+    fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>, _: Precision) -> FloatTensor<Self> {
         embedding::tracked::<C>(weight, ids)
     }
 
-    fn norm_qkv(
+    fn norm_attention(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        eps: f32,
-        precision: Precision,
-    ) -> FloatTensor<Self> {
-        norm_qkv::tracked::<C>(x, norm, [q, k, v], eps, precision)
-    }
-
-    fn attention(
-        qkv: FloatTensor<Self>,
         q_norm: FloatTensor<Self>,
         k_norm: FloatTensor<Self>,
         args: AttentionArgs,
     ) -> FloatTensor<Self> {
+        let qkv = norm_qkv::tracked::<C>(x, norm, [q, k, v], args.eps, args.precision);
         attention::tracked::<C>(qkv, q_norm, k_norm, args)
     }
 
