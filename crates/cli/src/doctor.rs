@@ -32,6 +32,7 @@ impl Doctor {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
         let hardware = Hardware::detect();
         let (gflops, bandwidth) = (matmul_peak(&shuyuan_tensor::cpu()), read_bandwidth());
+        let devices = shuyuan_tensor::devices();
         let prospects = sizes().map(|size| {
             let mut recipe = size.recipe.clone();
             let config = recipe.config(VOCABULARY);
@@ -49,7 +50,7 @@ impl Doctor {
             });
             return out::json(&json!({
                 "cpu": hardware.cpu, "cores": hardware.cores, "memory_gib": hardware.memory_gib,
-                "features": hardware.features, "gpus": hardware.gpus, "matmul_gflop_per_s": gflops,
+                "features": hardware.features, "gpus": hardware.gpus, "devices": devices, "matmul_gflop_per_s": gflops,
                 "read_gb_per_s": bandwidth, "fits": fits.collect::<Vec<_>>(), "home": academy.home.root(),
                 "models": models,
             }));
@@ -69,12 +70,16 @@ impl Doctor {
         };
         say_row("指令", "kernels", features)?;
         for gpu in &hardware.gpus {
-            say_row(
-                "显卡",
-                "GPU",
-                format!("{gpu}  {DIM}{}{RESET}", lang.pick("(此版本不用)", "(not used by this build)")),
-            )?;
+            say_row("显卡", "GPU", gpu.clone())?;
         }
+        let more = match devices.len() {
+            1 => lang.pick(
+                "要用显卡,以 --features cuda、rocm、metal、vulkan 或 webgpu 编译",
+                "for a GPU build with --features cuda, rocm, metal, vulkan or webgpu",
+            ),
+            _ => "--device",
+        };
+        say_row("可在其上训练", "trains on", format!("{}  {DIM}({more}){RESET}", devices.join(", ")))?;
         let held =
             if models.is_empty() { String::new() } else { format!("  {DIM}{}{RESET}", models.join(", ")) };
         say_row("文件夹", "home", format!("{}{held}", academy.home.root().display()))?;

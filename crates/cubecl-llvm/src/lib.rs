@@ -88,7 +88,11 @@ impl Compiler for PlironCompiler {
     type Representation = PlironArtifact;
     type CompilationOptions = PlironOptions;
 
-    fn compile(&mut self, _: KernelDefinition, _: &PlironOptions) -> Result<PlironArtifact, CompilationError> {
+    fn compile(
+        &mut self,
+        _: KernelDefinition,
+        _: &PlironOptions,
+    ) -> Result<PlironArtifact, CompilationError> {
         Err(CompilationError::Generic {
             reason: "this program is built without CubeCL's LLVM backend; kernels are compiled as C++ (features cuda-cpp \
                      and hip-cpp of cubecl)"

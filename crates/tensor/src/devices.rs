@@ -21,6 +21,11 @@ const GPUS: [(&str, bool); 5] = [
     ("webgpu", cfg!(feature = "webgpu")),
 ];
 
+/// The kinds of devices that this program was built with.
+pub fn devices() -> Vec<&'static str> {
+    ["cpu"].into_iter().chain(GPUS.iter().filter(|(_, built)| *built).map(|(kind, _)| *kind)).collect()
+}
+
 /// The device of a name, without gradients: "cpu", or "cuda", "rocm", "metal", "vulkan", "webgpu", each with a number
 /// where there are several, as "cuda:1". The last three also take ":cpu", for a driver that computes on the processor.
 ///
@@ -28,8 +33,7 @@ const GPUS: [(&str, bool); 5] = [
 /// A name that nobody knows, a kind that this program was built without, or one that does not start: what there is.
 pub fn device(name: &str) -> Result<Device, String> {
     let (kind, which) = name.split_once(':').map_or((name, None), |(kind, which)| (kind, Some(which)));
-    let built: Vec<&str> = GPUS.iter().filter(|(_, built)| *built).map(|(kind, _)| *kind).collect();
-    let there = ["cpu"].into_iter().chain(built).collect::<Vec<_>>().join(", ");
+    let there = devices().join(", ");
     let by_number = matches!(kind, "cuda" | "rocm");
     let which = match (which, which.map(str::parse::<usize>)) {
         (None, _) => Which::Any,
@@ -150,7 +154,9 @@ mod tests {
     #[test]
     fn unknown_devices_are_named() {
         assert!(is_cpu(&device("cpu").unwrap()));
-        for (name, named) in [("tpu", "unknown"), ("cuda:x", "a number"), ("cuda:cpu", "a number"), ("cpu:1", "a number")] {
+        for (name, named) in
+            [("tpu", "unknown"), ("cuda:x", "a number"), ("cuda:cpu", "a number"), ("cpu:1", "a number")]
+        {
             let error = device(name).unwrap_err();
             assert!(error.contains(name) && error.contains(named), "{error}");
         }

@@ -15,7 +15,7 @@ mod profile;
 mod slices;
 
 pub use burn::tensor::Device;
-pub use devices::{cpu, cpu_autodiff, device, device_name, has_bf16, is_cpu};
+pub use devices::{cpu, cpu_autodiff, device, device_name, devices, has_bf16, is_cpu};
 pub use hardware::{Hardware, matmul_peak, read_bandwidth};
 pub use memory::{free_memory, held_memory, peak_memory};
 pub use ops::{

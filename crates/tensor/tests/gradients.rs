@@ -105,11 +105,10 @@ impl Case<'_> {
 
     /// Gradients equal the slope of the forward pass.
     ///
-    /// Five points, step h = 1/32: what the formula leaves out is h⁴/30 of the fifth derivative, some 1e-7; rounding
+    /// Five points, with h = 1/32: what the formula leaves out is h⁴/30 of the fifth derivative, some 1e-7; rounding
     /// of f32 results near 1 divided by h is some 1e-5 (2e-5 at most was found). 2e-4 of the largest gradient lies
     /// above both, and well below what a forgotten factor or term would change.
-    fn equals_slope(&self) {
-        const H: f32 = 1.0 / 32.0;
+    fn equals_slope(&self, h: f32, tolerance: f32) {
         let mut inputs = self.inputs();
         let (_, grads) = self.run(self.fused, &inputs, None);
         for (index, (name, len)) in self.inputs.iter().enumerate() {
@@ -117,17 +116,17 @@ impl Case<'_> {
             for at in 0..*len {
                 let here = inputs[index][at];
                 let mut value = |steps: f32| {
-                    inputs[index][at] = here + steps * H;
+                    inputs[index][at] = here + steps * h;
                     self.value(&inputs)
                 };
                 let near = value(1.0) - value(-1.0);
                 let far = value(2.0) - value(-2.0);
                 inputs[index][at] = here;
-                slopes.push(((8.0 * near - far) / (12.0 * f64::from(H))) as f32);
+                slopes.push(((8.0 * near - far) / (12.0 * f64::from(h))) as f32);
             }
             let grad =
                 grads[index].as_ref().unwrap_or_else(|| panic!("{}: no gradient for {name}", self.name));
-            self.close(&format!("the slope along {name}"), grad, &slopes, 2e-4);
+            self.close(&format!("the slope along {name}"), grad, &slopes, tolerance);
         }
     }
 
@@ -173,7 +172,7 @@ fn end<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 fn check(build: impl Fn(bool, &dyn Fn(&Case))) {
     build(false, &|case| {
         case.equals_plain();
-        case.equals_slope();
+        case.equals_slope(1.0 / 32.0, 2e-4);
     });
     build(true, &|case| case.equals_plain());
 }
@@ -200,7 +199,7 @@ fn embedding() {
 #[test]
 fn norm_attention() {
     // (B, T, H, K, D), C: one key head for all, several groups, none shared; with one document and with more.
-    let small = [((2, 7, 3, 1, 6), 5), ((1, 5, 4, 2, 2), 7), ((1, 1, 1, 1, 4), 3)];
+    let small = [((2, 7, 3, 1, 6), 21), ((1, 5, 4, 2, 4), 17), ((1, 1, 1, 1, 4), 3)];
     let large = [((2, 131, 6, 2, 18), 77), ((1, 67, 5, 5, 64), 99)];
     let cases = small.map(|sizes| (sizes, true)).into_iter().chain(large.map(|sizes| (sizes, false)));
     for (((batch, tokens, heads, kv_heads, head_dim), c), slopes) in cases {
@@ -262,7 +261,8 @@ fn norm_attention() {
             if (0..n).any(|row| starts[row] as usize != row % tokens) {
                 case.equals_plain();
                 if slopes {
-                    case.equals_slope();
+                    // Norms after norms of few numbers bend more: a smaller step, and more rounding in it.
+                    case.equals_slope(1.0 / 64.0, 4e-4);
                 }
             }
         }
@@ -367,9 +367,8 @@ fn loss() {
         let targets: Arc<[u32]> = targets.into();
         let count = targets.iter().filter(|target| **target != u32::MAX).count() as f32;
         let args = LossArgs { targets: targets.clone(), count, eps: EPS, precision: F32, per_token: None };
-        let parts = |x: &[Tensor<1>]| {
-            (x[0].clone().reshape([n, c]), x[1].clone(), x[2].clone().reshape([v, c]))
-        };
+        let parts =
+            |x: &[Tensor<1>]| (x[0].clone().reshape([n, c]), x[1].clone(), x[2].clone().reshape([v, c]));
         judge(&Case {
             name: "loss",
             inputs: vec![("x", n * c), ("norm", c), ("head", v * c)],

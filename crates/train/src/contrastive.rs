@@ -146,7 +146,7 @@ mod tests {
         for_each_param(&model, |name, _, data| sizes.push((name.to_string(), data.len())));
         for (name, len) in sizes {
             // The steepest number and some others of each parameter.
-            let grad = grads.get(&name).to_vec();
+            let grad = shuyuan_tensor::read(grads.get(&name), <[f32]>::to_vec);
             let steepest = (0..len).max_by(|&a, &b| grad[a].abs().total_cmp(&grad[b].abs())).unwrap();
             for index in [steepest, 0, len / 2] {
                 let step = 1e-3;

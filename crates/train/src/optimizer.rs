@@ -75,7 +75,8 @@ impl Optimizer {
         let momentum = 0.85 + (self.recipe.momentum as f32 - 0.85) * (step as f32 / 300.0).min(1.0);
         let matrices = matrices(model.config());
         for (name, shape) in &matrices {
-            let none = || Moments::none(shape[0] * shape[1], shape[0].max(shape[1]), &grads.get(name).device());
+            let none =
+                || Moments::none(shape[0] * shape[1], shape[0].max(shape[1]), &grads.get(name).device());
             self.moments.entry(name.clone()).or_insert_with(none);
         }
         let of_matrices = self.moments.iter_mut().filter_map(|(name, moments)| {

@@ -14,6 +14,7 @@ fn steps_learn_the_batch_and_shares_are_whole() {
             warmup: 2,
             optimizer,
             precision: "bf16".into(),
+            device: shuyuan_tensor::cpu(),
         };
         let timing = bench.run(1).unwrap();
         assert!((timing.first_loss - 300f64.ln()).abs() < 0.5, "{timing:?}");

@@ -9,7 +9,11 @@
 //
 // Four warps of 16 rows make a tile of 64. `mma` gives a warp's 16 by 8 numbers so: lane l has those of rows l / 4 and
 // l / 4 + 8, columns 2 (l % 4) and the next. Two such pieces side by side, rounded, are the left factor of 16 terms.
+#ifdef EMULATED
+#include "emulated.h" // tests/cuda: the same on a processor
+#else
 #include <cuda_bf16.h>
+#endif
 
 typedef __nv_bfloat16 bf16;
 typedef unsigned int u32;
@@ -22,6 +26,7 @@ typedef unsigned int u32;
 #define STRIDE (D + 8)     // of a row in shared memory: eight rows lie in different banks
 #define NEVER (-1e30f)
 
+#ifndef EMULATED
 __device__ __forceinline__ void mma(float* c, const u32* a, u32 b0, u32 b1) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -44,6 +49,7 @@ __device__ __forceinline__ u32 pack(float a, float b) {
     __nv_bfloat162 both = __floats2bfloat162_rn(a, b);
     return *reinterpret_cast<u32*>(&both);
 }
+#endif
 
 // Rows `from` to `from + 64` of one head into shared memory; zeros past the end. `stride` is that of rows in memory.
 __device__ __forceinline__ void fetch(bf16* to, const bf16* x, int from, int stride) {

@@ -147,10 +147,9 @@ fn launch<'a>(
 ) {
     let mut tensors = tensors.peekable();
     let Some(client) = tensors.peek().map(|tensor| tensor.client.clone()) else { return };
-    let count =
-        CubeCount::Static(shape.tokens.div_ceil(TILE) as u32, heads as u32, shape.batch as u32);
-    let arguments = tensors
-        .fold(KernelArguments::new(), |all, tensor| all.with_buffer(tensor.handle.clone().binding()));
+    let count = CubeCount::Static(shape.tokens.div_ceil(TILE) as u32, heads as u32, shape.batch as u32);
+    let arguments =
+        tensors.fold(KernelArguments::new(), |all, tensor| all.with_buffer(tensor.handle.clone().binding()));
     client.launch(Box::new(Kernel { entry, shape }), count, arguments);
 }
 

@@ -70,7 +70,13 @@ pub struct AttentionArgs {
 
 impl AttentionArgs {
     /// For rows whose `starts` are those of their documents, with `rope` of T positions at least.
-    pub fn new(shape: AttentionShape, starts: Arc<[u32]>, rope: Rope, eps: f32, precision: Precision) -> Self {
+    pub fn new(
+        shape: AttentionShape,
+        starts: Arc<[u32]>,
+        rope: Rope,
+        eps: f32,
+        precision: Precision,
+    ) -> Self {
         Self { shape, starts, rope, eps, precision, tables: Tables::default() }
     }
 

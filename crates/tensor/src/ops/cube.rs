@@ -21,7 +21,9 @@ fn up<const D: usize>(primitive: Primitive) -> Tensor<D> {
 }
 
 fn down<const D: usize>(tensor: Tensor<D>) -> Primitive {
-    tensor.try_into_primitive::<Cube>().unwrap_or_else(|error| panic!("expected a tensor on a GPU: {error:?}"))
+    tensor
+        .try_into_primitive::<Cube>()
+        .unwrap_or_else(|error| panic!("expected a tensor on a GPU: {error:?}"))
 }
 
 /// From the gradient of the result to those of what went in.
@@ -88,7 +90,12 @@ impl FusedOps for Cube {
         down(plain::norm_attention(up(x), up(norm), [q, k, v].map(up), norms, &args).0)
     }
 
-    fn linear_residual(x: Primitive, weight: Primitive, residual: Primitive, precision: Precision) -> Primitive {
+    fn linear_residual(
+        x: Primitive,
+        weight: Primitive,
+        residual: Primitive,
+        precision: Precision,
+    ) -> Primitive {
         down(plain::linear_residual(up(x), up(weight), up(residual), precision))
     }
 
@@ -121,10 +128,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
             let weight: Tensor<2> = up(weight);
             let [v, _] = weight.dims();
             let out = down(plain::embedding(weight, &ids));
-            (
-                out,
-                WayBack(Arc::new(move |dy| [down(plain::embedding_backward(up(dy), &ids, v, precision))])),
-            )
+            (out, WayBack(Arc::new(move |dy| [down(plain::embedding_backward(up(dy), &ids, v, precision))])))
         })
     }
 
@@ -139,7 +143,8 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
         args: AttentionArgs,
     ) -> Tracked<C> {
         node::<7, C>([x, norm, q, k, v, q_norm, k_norm], |[x, norm, q, k, v, q_norm, k_norm]| {
-            let (x, norm, weights): (Tensor<2>, Tensor<1>, [Tensor<2>; 3]) = (up(x), up(norm), [q, k, v].map(up));
+            let (x, norm, weights): (Tensor<2>, Tensor<1>, [Tensor<2>; 3]) =
+                (up(x), up(norm), [q, k, v].map(up));
             let norms: [Tensor<1>; 2] = [up(q_norm), up(k_norm)];
             let (out, kept) =
                 plain::norm_attention(x.clone(), norm.clone(), weights.clone(), norms.clone(), &args);
@@ -160,7 +165,12 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
         })
     }
 
-    fn linear_residual(x: Tracked<C>, weight: Tracked<C>, residual: Tracked<C>, precision: Precision) -> Tracked<C> {
+    fn linear_residual(
+        x: Tracked<C>,
+        weight: Tracked<C>,
+        residual: Tracked<C>,
+        precision: Precision,
+    ) -> Tracked<C> {
         node::<3, C>([x, weight, residual], |[x, weight, residual]| {
             let (x, weight): (Tensor<2>, Tensor<2>) = (up(x), up(weight));
             let out = plain::linear_residual(x.clone(), weight.clone(), up(residual), precision);

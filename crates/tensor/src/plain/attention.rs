@@ -150,7 +150,11 @@ fn scale(args: &AttentionArgs) -> f32 {
 }
 
 /// Queries, divided by √D, keys and values as products take them, (B, T, H or K, D).
-fn heads([q, k, v]: [Tensor<4>; 3], [q_norm, k_norm]: [Tensor<1>; 2], args: &AttentionArgs) -> [Tensor<4>; 3] {
+fn heads(
+    [q, k, v]: [Tensor<4>; 3],
+    [q_norm, k_norm]: [Tensor<1>; 2],
+    args: &AttentionArgs,
+) -> [Tensor<4>; 3] {
     let q = rotate(rms_norm(full(q), q_norm, args.eps), args) * scale(args);
     let k = rotate(rms_norm(full(k), k_norm, args.eps), args);
     [q, k, v].map(|x| half(x, args.precision))

@@ -94,8 +94,7 @@ mod tests {
     fn parts_make_the_whole() {
         let device = crate::cpu();
         let numbers = |rows: usize, cols: usize, by: usize| {
-            let numbers: Vec<f32> =
-                (0..rows * cols).map(|i| (i * by % 101) as f32 / 50.0 - 1.0).collect();
+            let numbers: Vec<f32> = (0..rows * cols).map(|i| (i * by % 101) as f32 / 50.0 - 1.0).collect();
             Tensor::<2>::from_data(TensorData::new(numbers, [rows, cols]), &device)
         };
         let (x, norm, head) = (numbers(7, 5, 37), numbers(1, 5, 17).reshape([5]), numbers(9, 5, 53));
