@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--program", type=pathlib.Path, default=ROOT / "target/release/shuyuan")
     p.add_argument("--device", default="webgpu")
     p.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     p.add_argument("--steps", type=int, default=20)
@@ -29,10 +30,9 @@ def main():
     p.add_argument("--tokens", type=int, default=128)
     p.add_argument("--bound", type=float, default=0.02, help="nats by which losses may differ (default: 0.02)")
     a = p.parse_args()
-    program = ROOT / "target/release/shuyuan"
 
     def run(*arguments):
-        subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([a.program, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
     with tempfile.TemporaryDirectory() as dir:
         dir = pathlib.Path(dir)

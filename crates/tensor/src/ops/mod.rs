@@ -4,6 +4,11 @@
 //! inside are multiplied in. What they may not be given: other types than f32, shapes that disagree (they panic and
 //! name the operation). Off the CPU the operations are those of [`crate::plain`].
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "the tensors of half a layer; on the method, the macro would copy it to where nothing is expected"
+)]
+
 mod attention;
 #[cfg(feature = "gpu")]
 mod cube;
@@ -27,7 +32,6 @@ use std::sync::Arc;
 #[backend_extension(Flex, Cube: cfg(feature = "gpu"), Autodiff)]
 pub(crate) trait FusedOps: Backend {
     fn embedding(weight: FloatTensor<Self>, ids: Arc<[u32]>, precision: Precision) -> FloatTensor<Self>;
-    #[expect(clippy::too_many_arguments, reason = "the tensors of half a layer")]
     fn norm_attention(
         x: FloatTensor<Self>,
         norm: FloatTensor<Self>,
