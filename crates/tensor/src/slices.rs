@@ -48,8 +48,7 @@ pub fn take<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     if !is_cpu(&tensor.device()) {
         return fetch(tensor);
     }
-    let data = untracked(tensor).into_data();
-    data.try_into_vec().unwrap_or_else(|error| panic!("expected f32: {error:?}"))
+    numbers(untracked(tensor).into_data())
 }
 
 /// Lets `f` change the numbers of `tensor`, in place where it is on the CPU and nobody else holds them.
@@ -72,7 +71,7 @@ pub fn update<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(&mut [f32])) -> 
 /// `f` of the tensor without its gradients; the result is tracked as the input was, and a leaf again.
 pub(crate) fn change<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
     let (tracked, require_grad) = (tensor.device().is_autodiff(), tensor.is_require_grad());
-    let tensor = f(if tracked { tensor.inner() } else { tensor });
+    let tensor = f(tensor.inner());
     match (tracked, require_grad) {
         (false, _) => tensor,
         (true, false) => tensor.autodiff(),
@@ -82,19 +81,21 @@ pub(crate) fn change<const D: usize>(tensor: Tensor<D>, f: impl FnOnce(Tensor<D>
 
 /// A tensor's numbers in a row, without gradients.
 pub fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
-    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
     let len = tensor.shape().num_elements();
-    tensor.reshape([len])
+    tensor.inner().reshape([len])
 }
 
 fn fetch<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let data = tensor.into_data();
+    numbers(tensor.into_data())
+}
+
+fn numbers(data: TensorData) -> Vec<f32> {
     data.try_into_vec().unwrap_or_else(|error| panic!("expected f32: {error:?}"))
 }
 
 fn untracked<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
-    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
     tensor
+        .inner()
         .try_into_primitive::<Flex>()
         .unwrap_or_else(|error| panic!("expected a tensor on the CPU: {error:?}"))
 }

@@ -134,6 +134,10 @@ impl Optimizer {
             let moments = moments.entry(name.to_string()).or_insert_with(|| Moments::none(0, 0, device));
             *if label == "v" { &mut moments.second } else { &mut moments.first } = data;
         }
+        let empty = |moments: &Moments| [&moments.first, &moments.second].iter().any(|m| m.dims() == [0]);
+        if let Some((name, _)) = moments.iter().find(|(_, moments)| empty(moments)) {
+            return Err(wrong(format!("expected both {name}.m and {name}.v, found one of them")));
+        }
         Ok(Self { recipe, moments })
     }
 }
