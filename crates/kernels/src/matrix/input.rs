@@ -1,4 +1,4 @@
-//! The other factor of a product: rows of f32, and the same rounded to 8 bits where weights are packed.
+//! The other factor of a product: rows of f32, and the same rounded to 8 bits where weights are quantised.
 //!
 //! Rounded rows lie in *tiles* of up to eight, block after block, as the kernel reads them: of each block of 32 columns the
 //! integers of every row, then what belongs to them.
@@ -73,8 +73,8 @@ impl<'a> Input<'a> {
     /// Rows of `cols` numbers, to be multiplied with `matrices`. Panics if `x` is not whole rows.
     pub fn new(x: &'a [f32], cols: usize, matrices: &[&Matrix]) -> Self {
         assert!(cols > 0 && x.len().is_multiple_of(cols), "{} numbers are not rows of {cols}", x.len());
-        let packed = matrices.iter().any(|matrix| matrix.is_packed());
-        let rounded = packed.then(|| Rounded::new(x, cols));
+        let quantised = matrices.iter().any(|matrix| matrix.is_quantised());
+        let rounded = quantised.then(|| Rounded::new(x, cols));
         Self { x, rows: x.len() / cols, cols, rounded }
     }
 }

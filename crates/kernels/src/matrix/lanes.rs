@@ -32,6 +32,12 @@ macro_rules! lanes_fn {
                 // SAFETY: the caller's.
                 unsafe { body::<$crate::simd::Avx2 $(, $C)*>($($arg),*) }
             }
+            #[cfg(target_arch = "aarch64")]
+            #[target_feature(enable = "neon,dotprod")]
+            unsafe fn neon<$(const $C: $C_ty),*>($($arg: $ty),*) {
+                // SAFETY: the caller's.
+                unsafe { body::<$crate::simd::Neon $(, $C)*>($($arg),*) }
+            }
             // SAFETY: the processor has the features; the rest is the caller's.
             unsafe {
                 match $crate::matrix::lanes::level() {
@@ -39,6 +45,8 @@ macro_rules! lanes_fn {
                     $crate::simd::Level::Avx512 => avx512::<$($C),*>($($arg),*),
                     #[cfg(target_arch = "x86_64")]
                     $crate::simd::Level::Avx2 => avx2::<$($C),*>($($arg),*),
+                    #[cfg(target_arch = "aarch64")]
+                    $crate::simd::Level::Neon => neon::<$($C),*>($($arg),*),
                     $crate::simd::Level::Portable => body::<$crate::simd::Portable $(, $C)*>($($arg),*),
                 }
             }
@@ -62,6 +70,8 @@ pub(crate) fn level() -> crate::simd::Level {
         }
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx2 if is_x86_feature_detected!("f16c") => Level::Avx2,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => Level::Neon,
         _ => Level::Portable,
     }
 }

@@ -2,11 +2,13 @@
 
 use super::dense::{self, Dots, FEW, PANEL};
 use super::dot::{Output, dot};
-use super::input::TOGETHER;
+use super::input::{Rounded, TOGETHER};
 use super::packed::ROWS;
-use super::{Input, Matrix, Store};
+use super::quantised::Weights;
+use super::{Bytes, Input, Matrix, Store};
 use crate::Precision;
 use crate::pool::{parallel, threads};
+use crate::quant::BlockType;
 
 /// One of several matrices that share an input.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +25,7 @@ impl<'a> From<&'a Matrix> for Part<'a> {
     }
 }
 
-/// Groups of packed rows in a task where there are many rows of the other factor.
+/// Groups of quantised rows in a task where there are many rows of the other factor.
 const GROUPS: usize = 4;
 
 /// A range of rows of one of the matrices.
@@ -59,22 +61,39 @@ pub fn project(x: &Input, parts: &[Part], out: &mut [f32], add: bool, precision:
             bias.is_none_or(|bias| bias.len() == matrix.rows),
             "project: a bias is not as long as {matrix:?}"
         );
-        assert!(!matrix.is_packed() || x.rounded.is_some(), "project: the input was not made for {matrix:?}");
     }
     if x.rows == 0 {
         return;
     }
+    // Before the tasks, since some of these are packed now.
+    let factors: Vec<Factor> = parts.iter().map(|part| Factor::of(part.matrix, x)).collect();
     let tasks = tasks(x.rows, width, parts);
     let out = Out { data: out.as_mut_ptr(), width, add };
     parallel(tasks.len(), |index| {
         let (task, out) = (&tasks[index], out);
-        let Part { matrix, bias } = parts[task.part];
+        let bias = parts[task.part].bias;
         let bias = bias.map(|bias| &bias[task.first..][..task.rows]);
-        match &matrix.store {
-            Store::Packed(_) => packed(x, matrix, task, bias, out),
-            Store::Dense(..) => plain(x, matrix, task, bias, out, precision),
+        match &factors[task.part] {
+            Factor::Quantised(weights, rounded) => quantised(weights, rounded, task, bias, out),
+            Factor::Dense(kind, bytes) => plain(x, (*kind, bytes), task, bias, out, precision),
         }
     });
+}
+
+/// A matrix as a product reads it.
+enum Factor<'a> {
+    Dense(BlockType, &'a Bytes),
+    Quantised(Weights<'a>, &'a Rounded),
+}
+
+impl<'a> Factor<'a> {
+    fn of(matrix: &'a Matrix, x: &'a Input) -> Self {
+        match (&matrix.store, &x.rounded) {
+            (Store::Dense(kind, bytes), _) => Self::Dense(*kind, bytes),
+            (Store::Quantised(weights), Some(rounded)) => Self::Quantised(weights.use_once(), rounded),
+            (Store::Quantised(_), None) => panic!("project: the input was not made for {matrix:?}"),
+        }
+    }
 }
 
 fn tasks(n: usize, width: usize, parts: &[Part]) -> Vec<Task> {
@@ -83,7 +102,7 @@ fn tasks(n: usize, width: usize, parts: &[Part]) -> Vec<Task> {
     let mut tasks = Vec::new();
     let mut column = 0;
     for (part, Part { matrix, .. }) in parts.iter().enumerate() {
-        let step = match (n <= FEW, matrix.is_packed()) {
+        let step = match (n <= FEW, matrix.is_quantised()) {
             (true, _) => share,
             (false, true) => GROUPS * ROWS,
             (false, false) => PANEL,
@@ -112,20 +131,34 @@ impl Out {
     }
 }
 
-fn packed(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Out) {
-    let (Store::Packed(packed), Some(rounded)) = (&matrix.store, &x.rounded) else { return };
+fn quantised(weights: &Weights, rounded: &Rounded, task: &Task, bias: Option<&[f32]>, out: Out) {
+    // Of weights that are not packed yet, the group at hand.
+    let mut room = match weights {
+        Weights::Packed(_) => None,
+        Weights::Loose(source) => Some(source.room()),
+    };
     for group in 0..task.rows.div_ceil(ROWS) {
         let rows = ROWS.min(task.rows - group * ROWS);
         let bias = bias.map(|bias| &bias[group * ROWS..][..rows]);
-        for (index, tile) in rounded.tiles.iter().enumerate() {
-            let (row, column) = (index * TOGETHER, task.column + group * ROWS);
+        let index = task.first / ROWS + group;
+        let (packed, index, far) = match (weights, &mut room) {
+            (Weights::Packed(packed), _) => (*packed, index, true),
+            (Weights::Loose(source), Some(room)) => {
+                source.pack_into(index, room);
+                (&*room, 0, false)
+            }
+            (Weights::Loose(_), None) => unreachable!("made above"),
+        };
+        for (i, tile) in rounded.tiles.iter().enumerate() {
+            let (row, column) = (i * TOGETHER, task.column + group * ROWS);
+            let fetch = far && i == 0;
             if rows == ROWS {
                 let bias = bias.map_or(std::ptr::null(), <[f32]>::as_ptr);
                 // SAFETY: inside the output; tasks have disjoint columns.
                 let first = unsafe { out.data.add(row * out.width + column) };
                 let output = Output { first: (first, out.width), bias, add: out.add };
                 // SAFETY: as above.
-                unsafe { dot(packed, task.first / ROWS + group, tile, output, index == 0) };
+                unsafe { dot(packed, index, tile, output, fetch) };
                 continue;
             }
             // The last group has fewer rows than there is room for beside it.
@@ -133,7 +166,7 @@ fn packed(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Ou
             let first = products.as_mut_ptr().cast();
             let output = Output { first: (first, ROWS), bias: std::ptr::null(), add: false };
             // SAFETY: `products` has room for all.
-            unsafe { dot(packed, task.first / ROWS + group, tile, output, index == 0) };
+            unsafe { dot(packed, index, tile, output, fetch) };
             for (i, products) in products.iter().enumerate().take(tile.count) {
                 // SAFETY: tasks have disjoint columns.
                 unsafe { out.put(row + i, column, &products[..rows], bias) };
@@ -142,16 +175,22 @@ fn packed(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Ou
     }
 }
 
-fn plain(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Out, precision: Precision) {
-    let Store::Dense(kind, bytes) = &matrix.store else { return };
-    let size = matrix.cols * kind.bytes();
+fn plain(
+    x: &Input,
+    (kind, bytes): (BlockType, &[u8]),
+    task: &Task,
+    bias: Option<&[f32]>,
+    out: Out,
+    precision: Precision,
+) {
+    let size = x.cols * kind.bytes();
     let weights = &bytes[task.first * size..][..task.rows * size];
     let mut products = vec![0.0; x.rows * task.rows];
     if x.rows <= FEW {
         // SAFETY: as many weights, inputs and products as it says.
         unsafe {
             dense::dots(Dots {
-                kind: *kind,
+                kind,
                 w: weights.as_ptr(),
                 w_rows: task.rows,
                 x: x.x.as_ptr(),
@@ -161,7 +200,7 @@ fn plain(x: &Input, matrix: &Matrix, task: &Task, bias: Option<&[f32]>, out: Out
             });
         }
     } else {
-        dense::panel(*kind, weights, task.rows, x.x, x.cols, (&mut products, task.rows), precision);
+        dense::panel(kind, weights, task.rows, x.x, x.cols, (&mut products, task.rows), precision);
     }
     for (row, products) in products.chunks_exact(task.rows).enumerate() {
         // SAFETY: tasks have disjoint columns.

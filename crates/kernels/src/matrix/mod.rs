@@ -1,7 +1,8 @@
 //! Weights of any format, multiplied with rows of f32: `y = x · Wᵀ`, for inference.
 //!
-//! f32, f16 and bf16 stay as they lie, a mapped file included, and are multiplied exactly. Quantised formats are packed anew,
-//! sixteen rows side by side, and multiplied with `x` rounded to 8 bits in blocks of 32, as llama.cpp does.
+//! f32, f16 and bf16 stay as they lie, a mapped file included, and are multiplied exactly. Quantised formats are packed anew
+//! once they are in use, sixteen rows side by side, and multiplied with `x` rounded to 8 bits in blocks of 32, as llama.cpp
+//! does.
 
 mod bytes;
 mod dense;
@@ -12,9 +13,12 @@ pub(crate) mod lanes;
 mod lanes_avx2;
 #[cfg(target_arch = "x86_64")]
 mod lanes_avx512;
+#[cfg(target_arch = "aarch64")]
+mod lanes_neon;
 mod lanes_portable;
 mod linear;
 mod packed;
+mod quantised;
 mod register;
 #[cfg(test)]
 mod tests;
@@ -25,7 +29,8 @@ pub use input::Input;
 pub use linear::{Part, project};
 
 use crate::quant::BlockType;
-use packed::{Format, Packed};
+use packed::Format;
+use quantised::Quantised;
 
 /// A matrix of weights. Shape: (R, K); multiplied with rows of K numbers it gives R.
 pub struct Matrix {
@@ -36,7 +41,7 @@ pub struct Matrix {
 
 enum Store {
     Dense(BlockType, Bytes),
-    Packed(Packed),
+    Quantised(Quantised),
 }
 
 impl std::fmt::Debug for Matrix {
@@ -48,7 +53,7 @@ impl std::fmt::Debug for Matrix {
 impl Matrix {
     /// Of bytes in ggml's layout, row after row. Panics if they are not `rows` rows of `cols` numbers.
     pub fn new(kind: BlockType, bytes: Bytes, rows: usize, cols: usize) -> Self {
-        Self::reordered(kind, bytes, rows, cols, |row| row)
+        Self::ordered(kind, bytes, rows, cols, None)
     }
 
     /// The same, with row `order(i)` at place i.
@@ -57,27 +62,26 @@ impl Matrix {
         bytes: Bytes,
         rows: usize,
         cols: usize,
-        order: impl Fn(usize) -> usize + Sync,
+        order: impl Fn(usize) -> usize,
     ) -> Self {
+        let order: Vec<usize> = (0..rows).map(order).collect();
+        let same = order.iter().enumerate().all(|(place, row)| place == *row);
+        Self::ordered(kind, bytes, rows, cols, (!same).then_some(order))
+    }
+
+    fn ordered(kind: BlockType, bytes: Bytes, rows: usize, cols: usize, order: Option<Vec<usize>>) -> Self {
         let row = kind.bytes_for(cols).filter(|row| row.checked_mul(rows) == Some(bytes.len()));
-        assert!(row.is_some(), "{} bytes of {kind} are not {rows} × {cols}", bytes.len());
-        match Format::of(kind) {
-            None => {
-                let same = (0..rows).all(|row| order(row) == row);
-                let row = bytes.len() / rows.max(1);
-                let copy = || {
-                    (0..rows)
-                        .flat_map(|i| bytes[order(i) * row..][..row].iter().copied())
-                        .collect::<Vec<u8>>()
-                };
-                let bytes = if same { bytes } else { copy().into() };
-                Self { rows, cols, store: Store::Dense(kind, bytes.aligned(kind.bytes())) }
+        let Some(row) = row else { panic!("{} bytes of {kind} are not {rows} × {cols}", bytes.len()) };
+        let store = match (Format::of(kind), order) {
+            (Some(format), order) => Store::Quantised(Quantised::new(kind, format, bytes, rows, order)),
+            (None, None) => Store::Dense(kind, bytes.aligned(kind.bytes())),
+            (None, Some(order)) => {
+                let copy: Vec<u8> =
+                    order.iter().flat_map(|from| &bytes[from * row..][..row]).copied().collect();
+                Store::Dense(kind, Bytes::from(copy).aligned(kind.bytes()))
             }
-            Some(format) => {
-                let packed = Packed::new(kind, format, &bytes, rows, order);
-                Self { rows, cols, store: Store::Packed(packed) }
-            }
-        }
+        };
+        Self { rows, cols, store }
     }
 
     /// Of f32, row after row. Panics if they are not whole rows of `cols`.
@@ -100,7 +104,7 @@ impl Matrix {
     pub fn kind(&self) -> BlockType {
         match &self.store {
             Store::Dense(kind, _) => *kind,
-            Store::Packed(packed) => packed.kind,
+            Store::Quantised(weights) => weights.kind,
         }
     }
 
@@ -108,12 +112,18 @@ impl Matrix {
     pub fn size(&self) -> usize {
         match &self.store {
             Store::Dense(_, bytes) => bytes.len(),
-            Store::Packed(packed) => packed.size(),
+            Store::Quantised(weights) => weights.size(),
         }
     }
 
-    pub(crate) fn is_packed(&self) -> bool {
-        matches!(self.store, Store::Packed(_))
+    #[cfg(test)]
+    fn is_packed(&self) -> bool {
+        matches!(&self.store, Store::Quantised(weights) if weights.is_packed())
+    }
+
+    /// Whether `x` is rounded for it.
+    pub(crate) fn is_quantised(&self) -> bool {
+        matches!(self.store, Store::Quantised(_))
     }
 
     /// One row as f32. Panics if there is no such row or `out` is not K long.
@@ -124,7 +134,7 @@ impl Matrix {
                 let size = self.cols * kind.bytes();
                 crate::quant::dequantize(*kind, &bytes[row * size..][..size], out);
             }
-            Store::Packed(packed) => packed.row(row, out),
+            Store::Quantised(weights) => weights.row(row, out),
         }
     }
 }

@@ -11,9 +11,11 @@
 //!
 //! A number is `scale · (integer − zero) + minimum`. Rows that fill up the last group are zero.
 
+use super::Bytes;
 use super::words::{self, Visit, Words};
 use crate::pool::parallel;
 use crate::quant::BlockType;
+use std::sync::Arc;
 
 /// Rows of a group.
 pub(super) const ROWS: usize = 16;
@@ -90,7 +92,94 @@ impl Format {
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// A packed matrix.
+/// Rows of blocks in ggml's layout, and the places that they go to.
+#[derive(Clone)]
+pub(super) struct Source {
+    pub(super) kind: BlockType,
+    pub(super) format: Format,
+    pub(super) bytes: Bytes,
+    pub(super) rows: usize,
+    /// Which row is at each place; the same if there is none.
+    pub(super) order: Option<Arc<[usize]>>,
+}
+
+impl Source {
+    /// Blocks of 32 columns in a row.
+    pub(super) fn blocks(&self) -> usize {
+        self.bytes.len() / self.rows.max(1) / self.kind.bytes() * self.kind.elements() / BLOCK
+    }
+
+    /// Bytes of a packed group.
+    fn size(&self) -> usize {
+        self.format.group(self.blocks())
+    }
+
+    /// Packs a group into the bytes at `out`.
+    ///
+    /// # Safety
+    /// There is room for a group, which nobody else reads or writes.
+    unsafe fn pack(&self, group: usize, out: *mut u8) {
+        let (blocks, size) = (self.blocks(), self.size());
+        let rows = ROWS.min(self.rows - group * ROWS);
+        // SAFETY: the caller's.
+        let out = unsafe {
+            // A whole group is written up to the gap at its end.
+            let written = if rows < ROWS { 0 } else { size.saturating_sub(64) };
+            out.add(written).write_bytes(0, size - written);
+            std::slice::from_raw_parts_mut(out, size)
+        };
+        for lane in 0..rows {
+            pack_row(self.kind, self.format, self.at(group * ROWS + lane), blocks, lane, out);
+        }
+    }
+
+    /// Packs all groups, on all threads.
+    pub(super) fn packed(&self) -> Packed {
+        let (groups, size) = (self.rows.div_ceil(ROWS), self.size());
+        let mut lines: Vec<Line> = Vec::with_capacity(groups * size / 64);
+        let out = Out(lines.as_mut_ptr().cast());
+        parallel(groups, |group| {
+            let out = &out;
+            // SAFETY: this task alone has this group, which lies inside the capacity.
+            unsafe { self.pack(group, out.0.add(group * size)) };
+        });
+        // SAFETY: every group was written.
+        unsafe { lines.set_len(groups * size / 64) };
+        Packed { kind: self.kind, format: self.format, blocks: self.blocks(), lines }
+    }
+
+    /// Room for one group.
+    pub(super) fn room(&self) -> Packed {
+        let lines = vec![Line([0; 64]); self.size() / 64];
+        Packed { kind: self.kind, format: self.format, blocks: self.blocks(), lines }
+    }
+
+    /// Packs a group into such room.
+    pub(super) fn pack_into(&self, group: usize, room: &mut Packed) {
+        assert!(room.lines.len() * 64 == self.size(), "room for another matrix");
+        // SAFETY: the memory is the caller's alone, and a group long.
+        unsafe { self.pack(group, room.lines.as_mut_ptr().cast()) };
+    }
+
+    /// The numbers of one row, as the kernels understand it.
+    pub(super) fn row(&self, place: usize, out: &mut [f32]) {
+        let mut room = self.room();
+        let size = room.lines.len() * 64;
+        // SAFETY: lines are bytes.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(room.lines.as_mut_ptr().cast(), size) };
+        pack_row(self.kind, self.format, self.at(place), room.blocks, 0, bytes);
+        room.row(0, out);
+    }
+
+    /// The blocks of the row at a place.
+    fn at(&self, place: usize) -> &[u8] {
+        let row = self.order.as_ref().map_or(place, |order| order[place]);
+        let size = self.bytes.len() / self.rows;
+        &self.bytes[row * size..][..size]
+    }
+}
+
+/// Packed groups, one after another.
 pub(super) struct Packed {
     pub(super) kind: BlockType,
     pub(super) format: Format,
@@ -100,44 +189,6 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs `rows` rows of ggml's blocks, row `order(i)` at place i. `bytes` holds whole rows.
-    pub(super) fn new(
-        kind: BlockType,
-        format: Format,
-        bytes: &[u8],
-        rows: usize,
-        order: impl Fn(usize) -> usize + Sync,
-    ) -> Self {
-        let row_bytes = bytes.len() / rows.max(1);
-        let blocks = row_bytes / kind.bytes() * kind.elements() / BLOCK;
-        let (groups, size) = (rows.div_ceil(ROWS), format.group(blocks));
-        let mut lines: Vec<Line> = Vec::with_capacity(groups * size / 64);
-        let out = Out(lines.as_mut_ptr().cast());
-        parallel(groups, |group| {
-            let out = &out;
-            // SAFETY: this task alone has this group, which lies inside the capacity.
-            let out = unsafe {
-                let start = out.0.add(group * size);
-                // A whole group is written up to the gap at its end.
-                let written = if rows - group * ROWS < ROWS { 0 } else { size - 64 };
-                start.add(written).write_bytes(0, size - written);
-                std::slice::from_raw_parts_mut(start, size)
-            };
-            for lane in 0..ROWS.min(rows - group * ROWS) {
-                let row = order(group * ROWS + lane);
-                pack_row(kind, format, &bytes[row * row_bytes..][..row_bytes], blocks, lane, out);
-            }
-        });
-        // SAFETY: every group was written.
-        unsafe { lines.set_len(groups * size / 64) };
-        Self { kind, format, blocks, lines }
-    }
-
-    /// Bytes that it takes.
-    pub(super) fn size(&self) -> usize {
-        self.lines.len() * 64
-    }
-
     /// The integers of a group, and its scales.
     pub(super) fn group(&self, group: usize) -> (*const u8, *const u8) {
         let size = self.format.group(self.blocks);

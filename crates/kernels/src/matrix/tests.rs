@@ -143,6 +143,10 @@ fn at_every_level(check: fn(Level)) {
             check(Level::Avx512);
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if lanes::level() == Level::Neon {
+        check(Level::Neon);
+    }
 }
 
 #[test]
@@ -236,6 +240,37 @@ fn matrices_side_by_side_are_those_alone() {
         project(&input, &[matrix.into()], &mut alone, false, Precision::F32);
         for (i, alone) in alone.chunks_exact(matrix.rows()).enumerate() {
             assert_eq!(alone, &both[i * 124 + from..][..matrix.rows()]);
+        }
+    }
+}
+
+#[test]
+fn packing_on_the_way_changes_nothing() {
+    let mut random = Random(6);
+    for kind in KINDS {
+        // A group that is not whole; rows in another order; a prompt and a token.
+        for (n, rows, cols) in [(11, 37, 512), (1, 64, 256)] {
+            let bytes = blocks(kind, rows * cols / kind.elements(), &mut random);
+            let order = |row: usize| (row * 7 + 3) % rows;
+            let matrix = Matrix::reordered(kind, bytes.into(), rows, cols, order);
+            let x: Vec<f32> = (0..n * cols).map(|_| random.number()).collect();
+            let read = |row: usize| {
+                let mut out = vec![0.0; cols];
+                matrix.row(row, &mut out);
+                out
+            };
+            let row = read(rows - 1);
+            let product = || {
+                let mut out = vec![0.0; n * rows];
+                let input = Input::new(&x, cols, &[&matrix]);
+                project(&input, &[(&matrix).into()], &mut out, false, Precision::F32);
+                out
+            };
+            let first = product();
+            assert!(!matrix.is_packed(), "{kind}: packed by its first use");
+            assert_eq!(product(), first, "{kind}");
+            assert!(matrix.is_packed(), "{kind}: not packed by its second use");
+            assert_eq!(read(rows - 1), row, "{kind}");
         }
     }
 }

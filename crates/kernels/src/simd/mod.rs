@@ -7,12 +7,16 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 
 /// Numbers in one [`Simd::V`].
@@ -103,6 +107,8 @@ pub(crate) enum Level {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     Portable,
 }
 
@@ -121,7 +127,11 @@ pub(crate) fn level() -> Level {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Level::Avx2;
         }
+        Level::Portable
     }
+    #[cfg(target_arch = "aarch64")]
+    return Level::Neon;
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     Level::Portable
 }
 
@@ -149,6 +159,8 @@ macro_rules! simd {
                 // SAFETY: the processor has the features.
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::Level::Avx2 => unsafe { avx2($($arg),*) },
+                #[cfg(target_arch = "aarch64")]
+                $crate::simd::Level::Neon => body::<$crate::simd::Neon>($($arg),*),
                 $crate::simd::Level::Portable => body::<$crate::simd::Portable>($($arg),*),
             }
         }
