@@ -50,7 +50,7 @@ unsafe impl Sync for Out {}
 /// Multiplies the rows of `x` with each matrix; products lie side by side, in place of what `out` holds or added to it.
 ///
 /// Shapes: `x` (N, K), matrices (R, K), `out` (N, ΣR). `precision` is that of plain formats where there are many rows.
-/// The result does not depend on the threads, nor for packed formats on N. Panics if shapes disagree, or if `x` was not made
+/// The result does not depend on the threads, nor for quantised formats on N. Panics if shapes disagree, or if `x` was not made
 /// for one of the matrices.
 pub fn project(x: &Input, parts: &[Part], out: &mut [f32], add: bool, precision: Precision) {
     let width: usize = parts.iter().map(|part| part.matrix.rows).sum();
@@ -132,23 +132,11 @@ impl Out {
 }
 
 fn quantised(weights: &Weights, rounded: &Rounded, task: &Task, bias: Option<&[f32]>, out: Out) {
-    // Of weights that are not packed yet, the group at hand.
-    let mut room = match weights {
-        Weights::Packed(_) => None,
-        Weights::Loose(source) => Some(source.room()),
-    };
+    let mut groups = weights.groups();
     for group in 0..task.rows.div_ceil(ROWS) {
         let rows = ROWS.min(task.rows - group * ROWS);
         let bias = bias.map(|bias| &bias[group * ROWS..][..rows]);
-        let index = task.first / ROWS + group;
-        let (packed, index, far) = match (weights, &mut room) {
-            (Weights::Packed(packed), _) => (*packed, index, true),
-            (Weights::Loose(source), Some(room)) => {
-                source.pack_into(index, room);
-                (&*room, 0, false)
-            }
-            (Weights::Loose(_), None) => unreachable!("made above"),
-        };
+        let (packed, index, far) = groups.at(task.first / ROWS + group);
         for (i, tile) in rounded.tiles.iter().enumerate() {
             let (row, column) = (i * TOGETHER, task.column + group * ROWS);
             let fetch = far && i == 0;

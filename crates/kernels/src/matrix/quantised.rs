@@ -27,6 +27,36 @@ pub(super) enum Weights<'a> {
     Loose(Source),
 }
 
+impl Weights<'_> {
+    /// For a task to read them, group by group.
+    pub(super) fn groups(&self) -> Groups<'_> {
+        match self {
+            Self::Packed(packed) => Groups::Packed(packed),
+            Self::Loose(source) => Groups::Loose(source, source.room()),
+        }
+    }
+}
+
+/// A task's way to packed groups.
+pub(super) enum Groups<'a> {
+    Packed(&'a Packed),
+    /// Packed one at a time, into this room.
+    Loose(&'a Source, Packed),
+}
+
+impl Groups<'_> {
+    /// Where a group is, its number there, and whether that may be out of the cache.
+    pub(super) fn at(&mut self, group: usize) -> (&Packed, usize, bool) {
+        match self {
+            Self::Packed(packed) => (packed, group, true),
+            Self::Loose(source, room) => {
+                source.pack_into(group, room);
+                (room, 0, false)
+            }
+        }
+    }
+}
+
 impl Quantised {
     /// Of rows in ggml's layout; the row `order[i]` is at place i.
     pub(super) fn new(
