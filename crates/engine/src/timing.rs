@@ -35,7 +35,8 @@ pub struct Timing {
     pub decode_tokens_per_s: Option<Rates>,
 }
 
-/// Reads `prompt` tokens, then `written` more one at a time, `runs` times after two that do not count. Which tokens does not matter.
+/// Reads `prompt` tokens, then `written` more one at a time, `runs` times after once that does not count. Which
+/// tokens does not matter.
 ///
 /// # Errors
 /// If both together are longer than the context.
@@ -44,7 +45,9 @@ pub fn time(model: &Decoder, prompt: usize, written: usize, runs: usize) -> Resu
     let ids: Vec<u32> = (0..(prompt + written) as u32).map(|i| i % (vocab - 1) + 1).collect();
     model.check(&ids, ids.len())?;
     let mut rates = (Vec::new(), Vec::new());
-    for run in 0..runs + 2 {
+    // The first product with a matrix reads it, the second packs it.
+    model.extend(&ids[..ids.len().min(1)], &mut model.cache())?;
+    for run in 0..=runs {
         let mut cache = model.cache();
         let start = Instant::now();
         // As the engine does: a long prompt in pieces.
@@ -56,8 +59,8 @@ pub fn time(model: &Decoder, prompt: usize, written: usize, runs: usize) -> Resu
         for id in &ids[prompt..] {
             model.extend(&[*id], &mut cache)?;
         }
-        // The first reads the weights in, the second packs them.
-        if run > 1 {
+        // The first warms up.
+        if run > 0 {
             rates.0.push(prompt as f64 / read);
             rates.1.push(written as f64 / start.elapsed().as_secs_f64());
         }
