@@ -6,7 +6,7 @@
 mod recorded;
 
 use recorded::{Golden, folders, greedy, ids_of, nmse, root};
-use shuyuan_model::{Decoder, Step};
+use shuyuan_model::{Decoder, DecoderConfig, Step};
 
 /// Logits of a whole text.
 fn decoder_len(decoder: &Decoder, ids: &[u32]) -> usize {
@@ -107,4 +107,18 @@ fn gguf_files_are_as_close_to_llama_cpp_as_its_own_paths() {
         "no GGUF files in {}",
         root().display()
     );
+}
+
+#[test]
+fn scaling_that_grows_with_the_text_begins_beyond_the_context() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../goldens/families/llama-biases/config.json");
+    let plain = std::fs::read_to_string(path).unwrap();
+    let dynamic = plain
+        .replace(r#""rope_scaling": null"#, r#""rope_scaling": {"rope_type": "dynamic", "factor": 2.0}"#);
+    assert_ne!(plain, dynamic);
+    let read = |text: &str| DecoderConfig::from_json(text).unwrap();
+    assert_eq!(read(&dynamic).ropes, read(&plain).ropes);
+    let unknown = dynamic.replace("dynamic", "elastic");
+    let error = DecoderConfig::from_json(&unknown).unwrap_err().to_string();
+    assert!(error.contains("\"elastic\" is not known here"), "{error}");
 }

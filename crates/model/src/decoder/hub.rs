@@ -248,7 +248,8 @@ fn rope(
         Ok(fields.size(key)?.or(all.size(key)?).unwrap_or(context))
     };
     let scaling = match kind {
-        "default" => Scaling::None,
+        // Dynamic scaling begins beyond max_position_embeddings, which no text passes here.
+        "default" | "dynamic" => Scaling::None,
         "linear" => Scaling::Linear { factor: need("factor")? },
         "llama3" => Scaling::Llama3 {
             factor: need("factor")?,
