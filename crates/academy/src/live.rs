@@ -6,6 +6,7 @@ use shuyuan_chain::Local;
 use shuyuan_engine::{Engine, EngineOptions};
 use shuyuan_model::gguf::Gguf;
 use shuyuan_model::{Decoder, SentenceConfig};
+use shuyuan_ranks::Ranks;
 use shuyuan_tensor::Device;
 use shuyuan_text::Tokenizer;
 use std::path::Path;
@@ -141,6 +142,8 @@ pub struct Academy {
     pub lang: Lang,
     /// Where models are trained; they are used on the CPU.
     pub device: Device,
+    /// Who shares the steps of training, if not this process alone: it is then the first of them.
+    pub ranks: Option<Box<dyn Ranks>>,
     live: RwLock<Option<LiveModel>>,
     cache: OnceLock<usize>,
     pub(crate) store: Store,
@@ -157,6 +160,7 @@ impl Academy {
             events: Events::default(),
             lang,
             device: shuyuan_tensor::cpu(),
+            ranks: None,
             live: RwLock::new(None),
             cache: OnceLock::new(),
             store: Store::default(),
@@ -171,6 +175,11 @@ impl Academy {
     pub fn with_store(mut self, store: Store) -> Self {
         self.store = store;
         self
+    }
+
+    /// Processes that share a step of training.
+    pub(crate) fn team(&self) -> usize {
+        self.ranks.as_ref().map_or(1, |ranks| ranks.size())
     }
 
     /// The weights of this moment.

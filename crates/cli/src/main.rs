@@ -25,6 +25,7 @@ mod out;
 mod prompt;
 mod quickstart;
 mod race;
+mod ranks;
 mod render;
 mod scorecard;
 mod serve;

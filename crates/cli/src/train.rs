@@ -3,6 +3,7 @@
 use crate::args::{Global, positive};
 use crate::files;
 use crate::out::{self, note, say};
+use crate::ranks;
 use crate::render::shown;
 use crate::stop::{Interrupted, STOP};
 use crate::style::{BOLD, DIM, RESET, duration, grouped};
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// run/best. Where a loss jumps or is no number, its batch is in trouble/.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan pretrain --corpus c --minutes 60 --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind"
+    after_help = "Example:\n  shuyuan pretrain --corpus c --minutes 60 --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind\n  mpirun -n 2 shuyuan pretrain --mpi --recipe recipes/26m.toml --corpus c --output run"
 )]
 pub(crate) struct Pretrain {
     /// A recipe file: model, training, optimizer [default: the one of recipes/ that makes the most of --minutes]
@@ -55,6 +56,10 @@ struct Length {
     /// webgpu, with a number for one of several (cuda:1)
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
+    /// Share each step among the processes that mpirun or srun started: each takes the recipe's rows, the first one does the
+    /// rest (needs the feature mpi)
+    #[arg(long)]
+    mpi: bool,
     /// Go on from a kept checkpoint, without the batches that went wrong after it: a step, best, or nothing for the
     /// last one before the trouble
     #[arg(long, value_name = "STEP", num_args = 0..=1, default_missing_value = "trouble", value_parser = kept)]
@@ -75,6 +80,7 @@ impl Length {
     fn academy(&self, global: &Global) -> Result<Academy> {
         let mut academy = global.academy()?;
         academy.device = shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?;
+        academy.ranks = ranks::join(self.mpi)?;
         Ok(academy)
     }
 
@@ -96,20 +102,24 @@ impl Length {
 
 impl Pretrain {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let academy = self.length.academy(global)?;
+        ranks::lead(&academy, || self.train(global, &academy))
+    }
+
+    fn train(&self, global: &Global, academy: &Academy) -> Result<()> {
         let length = &self.length;
-        let academy = length.academy(global)?;
         let options = pretrain::Options {
             recipe: self.recipe.as_deref().map(Recipe::load).transpose()?,
             corpus: self.corpus.clone(),
             output: length.output.clone(),
             steps: length.steps,
             minutes: length.minutes,
-            resume: length.resume(&academy)?,
+            resume: length.resume(academy)?,
             prompts: Vec::new(),
             floor_per_byte: None,
             hurried: false,
         };
-        let summary = shown(&academy, || pretrain::run(&academy, &options, &STOP))?;
+        let summary = shown(academy, || pretrain::run(academy, &options, &STOP))?;
         print(global, &summary, &length.output)
     }
 }
@@ -151,9 +161,13 @@ enum Method {
 
 impl Finetune {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
+        let academy = self.length.academy(global)?;
+        ranks::lead(&academy, || self.train(global, &academy))
+    }
+
+    fn train(&self, global: &Global, academy: &Academy) -> Result<()> {
         files::exist(self.data.iter().map(PathBuf::as_path))?;
         let length = &self.length;
-        let academy = length.academy(global)?;
         let recipe = |own: fn() -> Recipe| self.recipe.as_deref().map_or_else(|| Ok(own()), Recipe::load);
         if let Method::Embed = self.method {
             let options = embed::Options {
@@ -163,9 +177,9 @@ impl Finetune {
                 recipe: recipe(Recipe::embed)?,
                 steps: length.steps,
                 minutes: length.minutes,
-                resume: length.resume(&academy)?,
+                resume: length.resume(academy)?,
             };
-            let summary = shown(&academy, || embed::run(&academy, &options, &STOP))?;
+            let summary = shown(academy, || embed::run(academy, &options, &STOP))?;
             return print(global, &summary, &length.output);
         }
         let options = finetune::Options {
@@ -175,11 +189,11 @@ impl Finetune {
             recipe: recipe(Recipe::finetune)?,
             steps: length.steps,
             minutes: length.minutes,
-            resume: length.resume(&academy)?,
+            resume: length.resume(academy)?,
             prompts: Vec::new(),
             kind: Kind::Finetune,
         };
-        let summary = shown(&academy, || finetune::run(&academy, &options, &STOP))?;
+        let summary = shown(academy, || finetune::run(academy, &options, &STOP))?;
         print(global, &summary, &length.output)
     }
 }

@@ -1,11 +1,12 @@
 //! What one step of training reads.
 
+use serde::{Deserialize, Serialize};
 use shuyuan_text::TokenId;
 
 /// `batch` rows of `tokens` positions; several documents may share a row.
 ///
 /// All three vectors of tokens have `batch * tokens` entries, row after row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// B, the number of rows.
     pub batch: usize,
@@ -35,7 +36,7 @@ impl Batch {
 
 /// Questions and the passages that answer them, by where their last tokens lie in a batch: there a model with causal
 /// attention has read the whole text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pairs {
     /// (Q): an index into the batch's vectors for each query.
     pub queries: Vec<u32>,

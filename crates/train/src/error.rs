@@ -89,6 +89,20 @@ pub enum TrainError {
         /// Rows of a batch.
         batch: usize,
     },
+    /// Another rank is gone.
+    #[error("{lost}. {}", match saved {
+        Some(step) => format!("The run is saved at step {step}: go on with --resume, with any number of ranks"),
+        None => "What was learned until then, rank 0 has saved".into(),
+    })]
+    Ranks {
+        /// What was noticed.
+        lost: shuyuan_ranks::Lost,
+        /// The step of the checkpoint, where this rank writes them.
+        saved: Option<u64>,
+    },
+    /// A message between ranks that is none.
+    #[error("rank 0 sent what this rank does not know ({0}): all ranks must run the same version of shuyuan")]
+    Order(String),
     /// The data ended or broke.
     #[error(transparent)]
     Corpus(#[from] shuyuan_corpus::Error),
@@ -106,4 +120,10 @@ pub enum TrainError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl From<shuyuan_ranks::Lost> for TrainError {
+    fn from(lost: shuyuan_ranks::Lost) -> Self {
+        Self::Ranks { lost, saved: None }
+    }
 }

@@ -62,6 +62,29 @@ impl Grads {
         shuyuan_tensor::sum_of_squares(self.by_name.values()).sqrt()
     }
 
+    /// All of them one after another, by name: into the first of `numbers`, of which there are enough.
+    pub(crate) fn write(&self, numbers: &mut [f32]) {
+        let mut from = 0;
+        for grad in self.by_name.values() {
+            shuyuan_tensor::read(grad, |grad| {
+                numbers[from..from + grad.len()].copy_from_slice(grad);
+                from += grad.len();
+            });
+        }
+    }
+
+    /// Takes the place of all of them, as [`Self::write`] wrote them.
+    pub(crate) fn read(&mut self, numbers: &[f32]) {
+        let mut from = 0;
+        for (name, grad) in std::mem::take(&mut self.by_name) {
+            let grad = shuyuan_tensor::update(grad, |grad| {
+                grad.copy_from_slice(&numbers[from..from + grad.len()]);
+                from += grad.len();
+            });
+            self.by_name.insert(name, grad);
+        }
+    }
+
     /// That of a parameter which [`Self::add`] has seen.
     pub(crate) fn get(&self, name: &str) -> &Tensor<1> {
         self.by_name.get(name).unwrap_or_else(|| panic!("{name} has no gradient"))

@@ -19,6 +19,7 @@ mod recipe;
 mod record;
 mod rehearsal;
 mod schedule;
+mod team;
 mod tensorboard;
 mod trainer;
 mod trouble;
@@ -39,6 +40,7 @@ pub use recipe::{
 };
 pub use record::{Metric, read_metrics};
 pub use rehearsal::{REHEARSED, rehearse};
+pub use team::{dismiss, exchange_seconds, serve};
 pub use trainer::{Job, Observer, Summary, run};
 pub use trouble::{Row, Trouble, TroubleKind, read_all as read_trouble};
 pub use validation::{Recall, Validation, bits_per_byte, recall};

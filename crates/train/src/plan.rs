@@ -12,7 +12,7 @@ pub struct Plan {
     pub params: usize,
     /// Peak memory in MiB: weights, gradients, the optimizer's memory, activations of one micro-batch.
     pub memory_mib: u64,
-    /// Arithmetic of one step.
+    /// Arithmetic of one step, on each rank.
     pub flops_per_step: f64,
     /// Tokens of one step.
     pub tokens_per_step: usize,
@@ -57,6 +57,16 @@ impl Plan {
             flops_per_step: (config.flops_per_token(train.tokens) - logits) * (n * train.accumulation) as f64,
             tokens_per_step: n * train.accumulation,
         }
+    }
+
+    /// The same on each of `ranks` ranks: a step has the tokens of all, and what goes between them is held once more.
+    #[must_use]
+    pub fn shared(mut self, ranks: usize) -> Self {
+        if ranks > 1 {
+            self.tokens_per_step *= ranks;
+            self.memory_mib += ((4 * self.params) >> 20) as u64 + 16;
+        }
+        self
     }
 
     /// Halves the micro-batch, and doubles how many make a step, until the run fits into the memory that is free now.

@@ -1,6 +1,7 @@
 //! Steps that are taken to be timed: with weights of their own, which are thrown away.
 
 use crate::grads::Grads;
+use crate::team::Whole;
 use crate::trainer::{next_batches, teach};
 use crate::{Data, Optimizer, Recipe, TrainError};
 use burn::tensor::Device;
@@ -48,7 +49,8 @@ impl<'a> Rehearsal<'a> {
         let Some(model) = self.model.take() else { unreachable!("each step gives the model back") };
         self.step += 1;
         let started = Instant::now();
-        let loss = rayon::scope(|_| teach(&model, self.recipe, batches, &mut self.grads))?;
+        let loss =
+            rayon::scope(|_| teach(&model, self.recipe, batches, Whole::of(batches), &mut self.grads))?;
         let norm = self.grads.norm();
         let teaching = started.elapsed().as_secs_f64();
         let model = rayon::scope(|_| self.optimizer.step(model, &self.grads, norm, self.step, factor));

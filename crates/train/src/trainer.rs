@@ -4,6 +4,7 @@ use crate::checkpoint::{self, State};
 use crate::contrastive::vectors;
 use crate::grads::Grads;
 use crate::record::Recorder;
+use crate::team::{Team, Whole};
 use crate::tensorboard::EventFile;
 use crate::trouble::{self, Spikes, Trouble, TroubleKind};
 use crate::validation::look;
@@ -13,6 +14,7 @@ use crate::{
 use burn::module::Module;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_ranks::Ranks;
 use shuyuan_store::{Lock, write_atomic};
 use shuyuan_text::Tokenizer;
 use std::path::Path;
@@ -56,6 +58,8 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Set from elsewhere to stop after the current step, with a checkpoint.
     pub stop: &'a AtomicBool,
+    /// Who shares each step, if not this process alone: it is then the first of them, and each takes the recipe's rows.
+    pub ranks: Option<&'a dyn Ranks>,
 }
 
 /// How a run ended.
@@ -90,7 +94,7 @@ pub struct Summary {
 /// # Errors
 /// Whatever stops it; the last checkpoint stays.
 pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
-    let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop } = job;
+    let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop, ranks } = job;
     recipe.validate().map_err(|what| TrainError::Recipe { path: output.join("recipe.json"), what })?;
     let lock = Lock::acquire(output)?;
     let there = || match lock.holds() {
@@ -119,6 +123,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let mut events = EventFile::new(output);
     let mut spikes = Spikes::new(recipe.optimizer.warmup_steps, &metrics);
 
+    let mut team = Team::begin(ranks, recipe, model.config())?;
     let mut rows = state.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
     let mut grads = Grads::default();
     let mut waited = 0.0;
@@ -134,7 +139,8 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             data.shape(rows.0, rows.1)?;
         }
         let asked = Instant::now();
-        let (batches, cursors) = next_batches(&mut *data, recipe.train.accumulation, &state.skip)?;
+        let (batches, cursors) =
+            next_batches(&mut *data, recipe.train.accumulation * team.size(), &state.skip)?;
         waited += asked.elapsed().as_secs_f64();
         if batches.is_empty() {
             state.finished = true;
@@ -142,7 +148,18 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         }
         // Inside the pool, so that a kernel's parallel part starts on this thread at once: from outside, each of them
         // puts this thread to sleep and wakes another (measured 2026-11-24: 22 % of the time of a 2M model's step).
-        let loss = rayon::scope(|_| teach(&model, recipe, &batches, &mut grads))?;
+        let taught = rayon::scope(|_| team.teach(&model, recipe, &batches, &mut grads));
+        let loss = match taught {
+            Err(TrainError::Ranks { lost, .. }) => {
+                there()?;
+                if state.step > saved.0 {
+                    checkpoint::save(&dir, recipe, &model, tokenizer, &optimizer, &state)?;
+                    kept::keep(output, state.step, recipe.train.keep_checkpoints)?;
+                }
+                return Err(TrainError::Ranks { lost, saved: (state.step > 0).then_some(state.step) });
+            }
+            taught => taught?,
+        };
         let lr = recipe.optimizer.matrix_lr * factor;
         let grad_norm = grads.norm();
         there()?;
@@ -302,14 +319,14 @@ pub(crate) fn next_batches(
     Ok((batches, cursors))
 }
 
-/// Loss and gradients of one step's batches, as if they were one batch.
+/// What batches add to loss and gradients of a step of `whole`, as if that were one batch.
 pub(crate) fn teach(
     model: &Qwen3ForCausalLM,
     recipe: &Recipe,
     batches: &[Batch],
+    whole: Whole,
     grads: &mut Grads,
 ) -> Result<f64, TrainError> {
-    let count: usize = batches.iter().map(Batch::taught).sum();
     let mut total = 0.0;
     grads.clear();
     for batch in batches {
@@ -321,14 +338,14 @@ pub(crate) fn teach(
                 arc(&batch.starts),
                 arc(&batch.targets),
                 batch.batch,
-                count.max(1) as f32,
+                whole.tokens.max(1) as f32,
                 recipe.precision(),
             ),
             // Pairs compete within a micro-batch alone.
             Some(pairs) => {
                 let [queries, passages] = vectors(model, batch, pairs, recipe.precision());
                 let temperature = recipe.embed.clone().unwrap_or_default().temperature as f32;
-                contrastive(queries, passages, pairs, temperature) / batches.len() as f32
+                contrastive(queries, passages, pairs, temperature) / whole.batches as f32
             }
         };
         grads.add(model, loss.backward())?;

@@ -158,6 +158,7 @@ fn teach(
         output,
         resume,
         stop: seen.stop.map_or(&NEVER, |(_, stop)| stop),
+        ranks: None,
     };
     run(job, seen)
 }

@@ -107,6 +107,7 @@ fn losses(precision: &str, seed: Option<u64>) -> Vec<f64> {
         output: dir.path(),
         resume: false,
         stop: &AtomicBool::new(false),
+        ranks: None,
     };
     let mut seen = Losses(Vec::new());
     run(job, &mut seen).unwrap();

@@ -72,7 +72,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     embed.passage_tokens = embed.passage_tokens.min(recipe.train.tokens);
     recipe.embed = Some(embed.clone());
     with_length(&mut recipe, options.steps, options.minutes)?;
-    let plan = Plan::new(&recipe, &config);
+    let plan = Plan::new(&recipe, &config).shared(academy.team());
     if shuyuan_tensor::is_cpu(&academy.device) {
         plan.check(&recipe)?;
     }
@@ -108,6 +108,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         output: &options.output,
         resume: options.resume,
         stop,
+        ranks: academy.ranks.as_deref(),
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, Some(embed.sentence()), &options.output)?;

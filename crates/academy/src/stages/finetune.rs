@@ -115,6 +115,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         output: &options.output,
         resume: options.resume,
         stop,
+        ranks: academy.ranks.as_deref(),
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, None, &options.output)?;

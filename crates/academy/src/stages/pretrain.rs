@@ -9,7 +9,9 @@ use shuyuan_corpus::{BatchConfig, Batches, Corpus, Split};
 use shuyuan_model::{Config, Qwen3ForCausalLM, SentenceConfig};
 use shuyuan_store::StagedDir;
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
-use shuyuan_train::{Budget, Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, rehearse};
+use shuyuan_train::{
+    Budget, Data, Job, Kind, Plan, REHEARSED, Recipe, Summary, Validation, exchange_seconds, rehearse,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -112,6 +114,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         output: &options.output,
         resume: options.resume,
         stop,
+        ranks: academy.ranks.as_deref(),
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, None, &options.output)?;
@@ -126,7 +129,8 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
     let shape = BatchConfig { batch: 8, tokens: 512, seed: 1, epochs: None };
     let mut data = Batches::new(corpus, Split::Train, shape)?;
     let budget = Budget {
-        seconds: 60.0 * minutes,
+        // What ranks do at once, one does in as many times the time.
+        seconds: 60.0 * minutes * academy.team() as f64,
         tokens_per_epoch: data.tokens_per_epoch() as f64,
         bytes_per_token: bytes_per_token(corpus),
         vocab_size,
@@ -190,17 +194,18 @@ pub(super) fn within_memory(
     begun: Option<&Recipe>,
 ) -> Result<Plan> {
     let asked = recipe.train.batch;
+    let shared = |plan: Plan| plan.shared(academy.team());
     // What a GPU has free it does not say.
     if !shuyuan_tensor::is_cpu(&academy.device) {
-        return Ok(Plan::new(recipe, config));
+        return Ok(shared(Plan::new(recipe, config)));
     }
     if let Some(begun) = begun {
         while recipe.train.batch > begun.train.batch && recipe.halve() {}
-        let plan = Plan::new(recipe, config);
+        let plan = shared(Plan::new(recipe, config));
         plan.check(recipe)?;
         return Ok(plan);
     }
-    let plan = Plan::fitting(recipe, config)?;
+    let plan = shared(Plan::fitting(recipe, config)?);
     let (batch, parts) = (recipe.train.batch, recipe.train.accumulation);
     if batch != asked {
         let text = match academy.lang {
@@ -244,7 +249,11 @@ pub(super) fn tell_plan(
     let steps = |seconds| [within(seconds), recipe.train.steps].into_iter().flatten().min();
     let seconds = match data {
         Some(data) if steps(guess).is_some_and(|steps| steps >= 50 * REHEARSED) => {
-            rehearse(recipe, config, data, &academy.device)?
+            let between = match &academy.ranks {
+                Some(ranks) if ranks.size() > 1 => exchange_seconds(ranks.as_ref(), plan.params)?,
+                _ => 0.0,
+            };
+            rehearse(recipe, config, data, &academy.device)?.map(|seconds| seconds + between)
         }
         _ => None,
     };
@@ -267,13 +276,19 @@ pub(super) fn tell_plan(
         }
     };
     let (millions, tokens, memory) = (plan.params as f64 / 1e6, plan.tokens_per_step, plan.memory_mib);
-    let gflop = plan.flops_per_step / 1e9;
+    let ranks = academy.team();
+    let gflop = plan.flops_per_step * ranks as f64 / 1e9;
+    let shared = match academy.lang {
+        _ if ranks == 1 => String::new(),
+        Lang::Zh => format!(",由 {ranks} 个进程分担"),
+        Lang::En => format!(", shared by {ranks} ranks"),
+    };
     let text = match academy.lang {
         Lang::Zh => format!(
-            "{millions:.1} M 参数,每步 {tokens} 词元({gflop:.0} GFLOP),约需内存 {memory} MiB;{length}"
+            "{millions:.1} M 参数,每步 {tokens} 词元({gflop:.0} GFLOP{shared}),约需内存 {memory} MiB;{length}"
         ),
         Lang::En => format!(
-            "{millions:.1} M parameters, {tokens} tokens a step ({gflop:.0} GFLOP), about {memory} MiB of memory; {length}"
+            "{millions:.1} M parameters, {tokens} tokens a step ({gflop:.0} GFLOP{shared}), about {memory} MiB of memory; {length}"
         ),
     };
     academy.events.message(Level::Info, text);

@@ -90,7 +90,8 @@ struct Job<'a> {
 pub(super) fn attend(how: PagedAttention, shape: PageShape, tile: &Tile, q: &[f32], width: usize) -> Found {
     let (d, padded) = (shape.head_dim, shape.padded());
     let rows = tile.count * tile.heads.1;
-    let n = rows.next_power_of_two();
+    // Three, as of three heads that share one, are as common as powers of two.
+    let n = if rows == 3 { 3 } else { rows.next_power_of_two() };
     let mut found = Found {
         most: [f32::NEG_INFINITY; MOST_ROWS],
         sum: [0.0; MOST_ROWS],
@@ -114,10 +115,12 @@ pub(super) fn attend(how: PagedAttention, shape: PageShape, tile: &Tile, q: &[f3
         match (shape.half, n) {
             (false, 1) => pages::<false, 1>(job),
             (false, 2) => pages::<false, 2>(job),
+            (false, 3) => pages::<false, 3>(job),
             (false, 4) => pages::<false, 4>(job),
             (false, _) => pages::<false, 8>(job),
             (true, 1) => pages::<true, 1>(job),
             (true, 2) => pages::<true, 2>(job),
+            (true, 3) => pages::<true, 3>(job),
             (true, 4) => pages::<true, 4>(job),
             (true, _) => pages::<true, 8>(job),
         }
@@ -137,14 +140,19 @@ lanes_fn! {
         let mut p = [[0.0f32; PAGE]; N];
         for start in (tile.from..tile.to).step_by(PAGE) {
             let (k, v) = tile.pages[start / PAGE].head(how.layer, tile.kv_head);
+            // Each part is fetched while the one before it is computed with: the processor's own fetching does not follow
+            // from page to page.
+            let next = if start + PAGE < tile.to { start / PAGE + 1 } else { start / PAGE };
+            let (next, _) = tile.pages[next].head(how.layer, tile.kv_head);
             // Rows and vectors that go side by side: as many sums as there are registers for.
             unsafe {
                 match (S::WIDE, N) {
-                    (true, ..=4) => scores::<S, HALF, N, N, 4>(k, q, d, &mut p),
-                    (true, _) => scores::<S, HALF, N, 8, 2>(k, q, d, &mut p),
-                    (false, 1) => scores::<S, HALF, N, 1, 4>(k, q, d, &mut p),
-                    (false, 2) => scores::<S, HALF, N, 2, 2>(k, q, d, &mut p),
-                    (false, _) => scores::<S, HALF, N, 4, 1>(k, q, d, &mut p),
+                    (true, ..=4) => scores::<S, HALF, N, N, 4>(k, v, q, d, &mut p),
+                    (true, _) => scores::<S, HALF, N, 8, 2>(k, v, q, d, &mut p),
+                    (false, 1) => scores::<S, HALF, N, 1, 4>(k, v, q, d, &mut p),
+                    (false, 2) => scores::<S, HALF, N, 2, 2>(k, v, q, d, &mut p),
+                    (false, 3) => scores::<S, HALF, N, 3, 2>(k, v, q, d, &mut p),
+                    (false, _) => scores::<S, HALF, N, 2, 2>(k, v, q, d, &mut p),
                 }
             }
             let mut by = [1.0; N];
@@ -177,11 +185,12 @@ lanes_fn! {
             let values = found.values.as_mut_ptr();
             unsafe {
                 match (S::WIDE, N) {
-                    (true, ..=4) => gather::<S, HALF, N, N, 4>(v, &p, padded, values),
-                    (true, _) => gather::<S, HALF, N, 8, 2>(v, &p, padded, values),
-                    (false, 1) => gather::<S, HALF, N, 1, 4>(v, &p, padded, values),
-                    (false, 2) => gather::<S, HALF, N, 2, 2>(v, &p, padded, values),
-                    (false, _) => gather::<S, HALF, N, 4, 1>(v, &p, padded, values),
+                    (true, ..=4) => gather::<S, HALF, N, N, 4>(v, next, &p, padded, values),
+                    (true, _) => gather::<S, HALF, N, 8, 2>(v, next, &p, padded, values),
+                    (false, 1) => gather::<S, HALF, N, 1, 4>(v, next, &p, padded, values),
+                    (false, 2) => gather::<S, HALF, N, 2, 2>(v, next, &p, padded, values),
+                    (false, 3) => gather::<S, HALF, N, 3, 2>(v, next, &p, padded, values),
+                    (false, _) => gather::<S, HALF, N, 2, 2>(v, next, &p, padded, values),
                 }
             }
         }
@@ -195,12 +204,23 @@ unsafe fn load<S: Lanes, const HALF: bool>(p: *const u8, at: usize) -> S::V {
     unsafe { if HALF { S::halves(p.add(2 * at)) } else { S::load(p.add(4 * at).cast()) } }
 }
 
+/// Has the lines of 64 bytes that begin in `count` numbers from index `at` on brought near. They need not be there.
+#[inline(always)]
+fn fetch<S: Lanes, const HALF: bool>(p: *const u8, at: usize, count: usize) {
+    let size = if HALF { 2 } else { 4 };
+    let (from, to) = (at * size, (at + count) * size);
+    for line in (from.next_multiple_of(64)..to).step_by(64) {
+        S::prefetch(p.wrapping_add(line));
+    }
+}
+
 /// Scores of `N` queries at a page's positions, `ROWS` queries and `M` vectors of positions at a time.
 ///
-/// SAFETY: (D, 64) numbers at `k`, (D, N) in `q`.
+/// Fetches as much from `ahead` on. SAFETY: (D, 64) numbers at `k`, (D, N) in `q`.
 #[inline(always)]
 unsafe fn scores<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
     k: *const u8,
+    ahead: *const u8,
     q: &[f32],
     d: usize,
     p: &mut [[f32; PAGE]; N],
@@ -209,6 +229,9 @@ unsafe fn scores<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, 
         for first in (0..VECTORS).step_by(M) {
             let mut sums = [[S::splat(0.0); M]; ROWS];
             for i in 0..d {
+                if from == 0 {
+                    fetch::<S, HALF>(ahead, (first * d + i * M) * LANES, M * LANES);
+                }
                 for m in 0..M {
                     // SAFETY: the caller's.
                     let k = unsafe { load::<S, HALF>(k, i * PAGE + (first + m) * LANES) };
@@ -261,10 +284,11 @@ unsafe fn softmax<S: Lanes>(p: &mut [f32; PAGE], most: &mut f32, sum: &mut f32) 
 
 /// Adds p · values of a page, `ROWS` queries and up to `M` vectors of numbers at a time.
 ///
-/// SAFETY: (64, `padded`) numbers at `v`, (N, `padded`) at `values`.
+/// Fetches as much from `ahead` on. SAFETY: (64, `padded`) numbers at `v`, (N, `padded`) at `values`.
 #[inline(always)]
 unsafe fn gather<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
     v: *const u8,
+    ahead: *const u8,
     p: &[[f32; PAGE]; N],
     padded: usize,
     values: *mut f32,
@@ -274,15 +298,15 @@ unsafe fn gather<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, 
         let mut at = 0;
         // SAFETY of all that follows: the caller's.
         while at + M <= vectors {
-            unsafe { gather_some::<S, HALF, N, ROWS, M>(v, p, padded, (from, at), values) };
+            unsafe { gather_some::<S, HALF, N, ROWS, M>(v, ahead, p, padded, (from, at), values) };
             at += M;
         }
         while M > 2 && at + 2 <= vectors {
-            unsafe { gather_some::<S, HALF, N, ROWS, 2>(v, p, padded, (from, at), values) };
+            unsafe { gather_some::<S, HALF, N, ROWS, 2>(v, ahead, p, padded, (from, at), values) };
             at += 2;
         }
         while at < vectors {
-            unsafe { gather_some::<S, HALF, N, ROWS, 1>(v, p, padded, (from, at), values) };
+            unsafe { gather_some::<S, HALF, N, ROWS, 1>(v, ahead, p, padded, (from, at), values) };
             at += 1;
         }
     }
@@ -292,6 +316,7 @@ unsafe fn gather<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, 
 #[inline(always)]
 unsafe fn gather_some<S: Lanes, const HALF: bool, const N: usize, const ROWS: usize, const M: usize>(
     v: *const u8,
+    ahead: *const u8,
     p: &[[f32; PAGE]; N],
     padded: usize,
     from: (usize, usize),
@@ -306,6 +331,9 @@ unsafe fn gather_some<S: Lanes, const HALF: bool, const N: usize, const ROWS: us
         }
     }
     for s in 0..PAGE {
+        if from.0 == 0 {
+            fetch::<S, HALF>(ahead, (from.1 * PAGE + s * M) * LANES, M * LANES);
+        }
         for m in 0..M {
             let v = unsafe { load::<S, HALF>(v, s * padded + (from.1 + m) * LANES) };
             for row in 0..ROWS {

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Two real ranks under mpirun learn what one with all rows learns; one that is killed ends the run at a checkpoint, from which
+# one and three go on; and, as root, two in network namespaces of their own learn the same over the wire between them.
+#
+#   crates/cli/tests/mpi.sh [SHUYUAN]      the program, built with --features mpi; without, it is built here
+#
+# Not in CI, since the feature has most crates built again: there crates/ranks/tests/mpi.sh makes the calls between real
+# processes, and crates/train/tests/ranks.rs what is made of them.
+set -euo pipefail
+shuyuan=$(realpath "${1:-/dev/null}")
+cd "$(dirname "$0")/../../.."
+if [ "$shuyuan" = /dev/null ]; then
+    cargo build --release --features mpi
+    shuyuan=$(realpath "${CARGO_TARGET_DIR:-target}/release/shuyuan")
+fi
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+dir=$(mktemp -d)
+clean() {
+    rm -rf "$dir"
+    for namespace in rank0 rank1; do ip netns del "shuyuan-$namespace" 2>/dev/null || true; done
+}
+trap clean EXIT
+cd "$dir"
+"$shuyuan" corpus world --seed 1 --docs 300 --split train --output world.jsonl >/dev/null
+"$shuyuan" tokenizer train --input world.jsonl --vocab-size 600 --output tok >/dev/null
+"$shuyuan" corpus build --input world.jsonl --tokenizer tok --output corpus >/dev/null
+
+recipe() { # NAME ROWS: AdamW in f32, so that sums in another order are all that may differ
+    printf '%s\n' '[model]' 'hidden_size = 64' 'intermediate_size = 128' 'num_hidden_layers = 2' 'num_attention_heads = 4' \
+        'num_key_value_heads = 2' 'head_dim = 16' 'max_position_embeddings = 256' '[train]' "batch = $2" 'tokens = 128' \
+        'steps = 40' 'precision = "f32"' 'checkpoint_every = 1000' 'validate_every = 0' \
+        '[optimizer]' 'kind = "adamw"' 'warmup_steps = 5' 'matrix_lr = 0.003' 'embedding_lr = 0.003' 'norm_lr = 0.003' > "$1"
+}
+recipe eight.toml 8
+recipe four.toml 4
+sed -i 's/^steps = 40/steps = 4000/' four.toml
+train="pretrain --corpus corpus --home $dir/home"
+ranks="$shuyuan $train --mpi --recipe four.toml"
+
+compare() { # A B: the losses of both runs, step by step
+    python3 - "$1" "$2" <<'PY'
+import json, sys
+a, b = ([json.loads(line) for line in open(f"{run}/metrics.jsonl")] for run in sys.argv[1:])
+assert len(a) == len(b) == 40, (len(a), len(b))
+assert a[-1]["tokens"] == b[-1]["tokens"] and a[-1]["loss"] < 0.8 * a[0]["loss"], (a[-1], b[-1])
+off = max(abs(x[key] - y[key]) / x[key] for x, y in zip(a, b) for key in ("loss", "grad_norm"))
+print(f"{sys.argv[1]} and {sys.argv[2]}: losses and gradient norms of 40 steps differ by {off:.1e}")
+assert off < 1e-4
+PY
+}
+step() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1] + "/checkpoint/state.json"))["step"])' "$1"; }
+rank_of() { tr '\0' '\n' < "/proc/$1/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
+
+# shellcheck disable=SC2086
+"$shuyuan" $train --recipe eight.toml --output one >/dev/null 2>&1
+# shellcheck disable=SC2086
+mpirun -n 2 --oversubscribe $ranks --steps 40 --output two >/dev/null 2>&1
+compare one two
+
+# shellcheck disable=SC2086
+mpirun -n 2 --oversubscribe $ranks --output killed > killed.log 2>&1 &
+job=$!
+until [ "$(wc -l < killed/metrics.jsonl 2>/dev/null || echo 0)" -ge 30 ]; do sleep 0.05; done
+for pid in $(pgrep -f -- "--mpi --recipe four.toml --output killed"); do
+    if [ "$(rank_of "$pid")" = 1 ]; then kill -9 "$pid"; fi
+done
+if wait "$job"; then echo "mpirun did not fail" >&2; exit 1; fi
+grep -q "The run is saved at step" killed.log || { cat killed.log >&2; exit 1; }
+saved=$(step killed)
+[ "$saved" = "$(wc -l < killed/metrics.jsonl)" ]
+# shellcheck disable=SC2086
+"$shuyuan" $train --recipe four.toml --resume --output killed --steps $((saved + 10)) >/dev/null 2>&1
+[ "$(step killed)" = $((saved + 10)) ]
+# shellcheck disable=SC2086
+mpirun -n 3 --oversubscribe $ranks --resume --output killed --steps $((saved + 20)) >/dev/null 2>&1
+[ "$(step killed)" = $((saved + 20)) ]
+echo "rank 1 killed: saved at step $saved; one rank went on from there, then three"
+
+if [ "$(id -u)" != 0 ] || ! ip netns add shuyuan-rank0 2>/dev/null; then
+    echo "not root: the network namespaces were not tried"
+    exit
+fi
+ip netns add shuyuan-rank1
+ip link add wire0 netns shuyuan-rank0 type veth peer name wire1 netns shuyuan-rank1
+for rank in 0 1; do
+    ip -n shuyuan-rank$rank addr add 10.99.0.$((rank + 1))/24 dev wire$rank
+    ip -n shuyuan-rank$rank link set wire$rank up
+    ip -n shuyuan-rank$rank link set lo up
+done
+# What mpirun takes for ssh: HOST COMMAND…
+cat > ssh <<'SSH'
+#!/bin/sh
+shift
+exec ip netns exec shuyuan-rank1 unshare --uts sh -c 'hostname rank1; exec sh -c "$*"' sh "$@"
+SSH
+chmod +x ssh
+printf '10.99.0.1 slots=1\n10.99.0.2 slots=1\n' > hosts
+# shellcheck disable=SC2086
+ip netns exec shuyuan-rank0 unshare --uts sh -c 'hostname rank0; exec "$@"' sh \
+    mpirun -n 2 --hostfile hosts --mca plm_rsh_agent "$dir/ssh" --mca btl tcp,self \
+    --mca btl_tcp_if_include 10.99.0.0/24 --mca oob_tcp_if_include 10.99.0.0/24 \
+    $ranks --steps 40 --output wire >/dev/null 2>&1
+compare one wire
+echo "$(ip -n shuyuan-rank0 -s link show wire0 | awk '/RX:/ { getline; print int($1 / 1e6) }') MB came over the wire to rank 0"

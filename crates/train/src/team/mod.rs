@@ -1,0 +1,109 @@
+//! Data parallel: several ranks teach one model.
+//!
+//! Rank 0 runs the trainer as one process alone would: data, optimizer, checkpoints and records are its own. The others
+//! ([`serve`]) hold nothing that could be lost: for each step they are sent their batches and the weights, and give back
+//! their gradients. So a run's folder says nothing of ranks and goes on with any number of them, hosts of different kinds
+//! never drift apart, and only rank 0 needs corpus, recipe and disk.
+//!
+//! A step moves the weights to every rank and the gradients back, 4 bytes a parameter each way.
+
+mod order;
+mod serve;
+
+pub(crate) use order::Whole;
+pub use serve::serve;
+
+use crate::grads::Grads;
+use crate::trainer::teach;
+use crate::{Recipe, TrainError};
+use order::Order;
+use shuyuan_corpus::Batch;
+use shuyuan_model::{Config, Qwen3ForCausalLM, for_each_param};
+use shuyuan_ranks::{Lost, Ranks};
+use std::time::{Duration, Instant};
+
+/// The ranks that a run is taught by: this process alone, or the first of several.
+pub(crate) struct Team<'a> {
+    others: Option<&'a dyn Ranks>,
+    /// The weights on their way there, the gradients on their way back.
+    numbers: Vec<f32>,
+}
+
+impl<'a> Team<'a> {
+    /// A run begins. `ranks`: none for one process alone; this is the first of them.
+    pub(crate) fn begin(
+        ranks: Option<&'a dyn Ranks>,
+        recipe: &Recipe,
+        config: &Config,
+    ) -> Result<Self, TrainError> {
+        let others = ranks.filter(|ranks| ranks.size() > 1);
+        if let Some(ranks) = others {
+            let begin =
+                || Order::Begin { config: config.clone().into(), recipe: recipe.clone().into() }.to_bytes();
+            ranks.tell((1..ranks.size()).map(|_| begin()).collect())?;
+        }
+        Ok(Self { others, numbers: Vec::new() })
+    }
+
+    /// How many there are.
+    pub(crate) fn size(&self) -> usize {
+        self.others.map_or(1, Ranks::size)
+    }
+
+    /// Loss and gradients of one step's batches, as if they were one batch: each rank takes its share of them.
+    pub(crate) fn teach(
+        &mut self,
+        model: &Qwen3ForCausalLM,
+        recipe: &Recipe,
+        batches: &[Batch],
+        grads: &mut Grads,
+    ) -> Result<f64, TrainError> {
+        let whole = Whole::of(batches);
+        let Some(ranks) = self.others else { return teach(model, recipe, batches, whole, grads) };
+        // In order: rank 0 takes the first ones, and with them what is missing at the end of the data.
+        let mut shares = batches.chunks(batches.len().div_ceil(ranks.size()));
+        let own = shares.next().unwrap_or_default();
+        let step = |share: &[Batch]| Order::Step { batches: share.to_vec(), whole }.to_bytes();
+        ranks.tell((1..ranks.size()).map(|_| step(shares.next().unwrap_or_default())).collect())?;
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        for_each_param(model, |_, _, data| numbers.extend_from_slice(data));
+        numbers = ranks.broadcast(numbers)?;
+        let started = Instant::now();
+        let loss = teach(model, recipe, own, whole, grads)?;
+        // Hosts may differ in speed, but not by this much.
+        let patience = (10 * started.elapsed()).max(Duration::from_secs(300));
+        grads.write(&mut numbers);
+        numbers.push(loss as f32);
+        numbers = ranks.sum(numbers, patience)?;
+        let loss = numbers.pop().map_or(0.0, f64::from);
+        grads.read(&numbers);
+        self.numbers = numbers;
+        Ok(loss)
+    }
+}
+
+/// Tells the others that there are no more runs. Called by rank 0.
+///
+/// # Errors
+/// If a rank is lost.
+pub fn dismiss(ranks: &dyn Ranks) -> Result<(), Lost> {
+    ranks.tell((1..ranks.size()).map(|_| Order::End.to_bytes()).collect())
+}
+
+/// Seconds that a step of a model of `params` parameters spends on the way between ranks. Called by rank 0.
+///
+/// # Errors
+/// If a rank is lost.
+pub fn exchange_seconds(ranks: &dyn Ranks, params: usize) -> Result<f64, Lost> {
+    let mut seconds = f64::INFINITY;
+    let mut numbers = vec![0.0; params];
+    for _ in 0..2 {
+        ranks.tell((1..ranks.size()).map(|_| Order::Exchange { params }.to_bytes()).collect())?;
+        let started = Instant::now();
+        numbers = ranks.broadcast(numbers)?;
+        numbers = ranks.sum(numbers, Duration::from_secs(300))?;
+        seconds = seconds.min(started.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
+}
