@@ -315,12 +315,11 @@ impl Qwen3ForCausalLM {
         count: f32,
         precision: Precision,
     ) -> Tensor<1> {
-        let asked = |position: &u32| targets[*position as usize] != u32::MAX;
-        let rows: Arc<[u32]> = (0..targets.len() as u32).filter(asked).collect();
-        // Of conversations only the answers are asked for; gathering a few rows costs less than it saves.
-        let few = !rows.is_empty() && rows.len() < targets.len() * 3 / 4;
-        let targets = if few { rows.iter().map(|&row| targets[row as usize]).collect() } else { targets };
-        let x = self.states_at(ids, starts, batch, precision, few.then_some(rows));
+        let (rows, targets) = match asked(&targets, shuyuan_tensor::is_cpu(&self.device())) {
+            Some((rows, targets)) => (Some(rows.into()), targets.into()),
+            None => (None, targets),
+        };
+        let x = self.states_at(ids, starts, batch, precision, rows);
         let args = LossArgs { targets, count, eps: self.eps(), precision, per_token: None };
         shuyuan_tensor::loss(x, self.model.norm.weight.val(), self.head(), args)
     }
@@ -360,5 +359,75 @@ impl Qwen3ForCausalLM {
         let logits =
             shuyuan_tensor::logits(states, self.model.norm.weight.val(), self.head(), self.eps(), precision);
         shuyuan_tensor::read(&logits, <[f32]>::to_vec)
+    }
+}
+/// The rows that have a target, and their targets, where few have: of conversations only the answers are asked for, and
+/// gathering a few rows costs less than it saves.
+///
+/// Elsewhere than on the CPU kernels are compiled and chosen anew for each number of rows: there they are filled up to a
+/// quarter, a half or three quarters of all, with rows that have no target.
+fn asked(targets: &[u32], cpu: bool) -> Option<(Vec<u32>, Vec<u32>)> {
+    let known = |row: &u32| targets[*row as usize] != u32::MAX;
+    let mut rows: Vec<u32> = (0..targets.len() as u32).filter(known).collect();
+    if rows.is_empty() || rows.len() >= targets.len() * 3 / 4 {
+        return None;
+    }
+    let mut wanted: Vec<u32> = rows.iter().map(|&row| targets[row as usize]).collect();
+    if !cpu {
+        let filled = rows.len().next_multiple_of(targets.len().div_ceil(4));
+        rows.resize(filled, 0);
+        wanted.resize(filled, u32::MAX);
+    }
+    Some((rows, wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_are_filled_up_change_neither_loss_nor_gradients() {
+        const NONE: u32 = u32::MAX;
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "vocab_size": 50, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 32, "tie_word_embeddings": true
+        }))
+        .unwrap();
+        let model = Qwen3ForCausalLM::init(&config, 5, &shuyuan_tensor::cpu_autodiff()).unwrap();
+        let ids: Vec<u32> = (0..22).map(|i| i * 7 % 50).collect();
+        let mut targets = [NONE; 22];
+        for (row, id) in [(0, 3), (4, 9), (9, 9), (15, 0), (16, 49), (20, 1), (21, 2)] {
+            targets[row] = id;
+        }
+        let of = |cpu| {
+            let (rows, targets) = asked(&targets, cpu).unwrap();
+            let count = rows.len();
+            let x = model.states_at(
+                ids.as_slice().into(),
+                vec![0; 22].into(),
+                2,
+                Precision::F32,
+                Some(rows.into()),
+            );
+            let args = LossArgs {
+                targets: targets.into(),
+                count: 7.0,
+                eps: 1e-6,
+                precision: Precision::F32,
+                per_token: None,
+            };
+            let loss = shuyuan_tensor::loss(x, model.model.norm.weight.val(), model.head(), args);
+            let mut grads = loss.backward();
+            let grad = model.model.embed_tokens.weight.val().grad_remove(&mut grads).unwrap();
+            (count, shuyuan_tensor::take(loss)[0], shuyuan_tensor::take(grad))
+        };
+        let ((few, loss, grad), (filled, same, as_well)) = (of(true), of(false));
+        // Of 22 a quarter is 6.
+        assert_eq!((few, filled), (7, 12));
+        assert!((loss - same).abs() < 1e-6, "{loss} {same}");
+        assert!(grad.iter().zip(&as_well).all(|(a, b)| (a - b).abs() < 1e-6));
+        // Where most have a target, or none, all rows are taken.
+        assert!(asked(&[1; 8], true).is_none() && asked(&[NONE; 8], false).is_none());
+        assert_eq!(asked(&[1, 1, 1, 1, 1, NONE, NONE, NONE], false).unwrap().0, [0, 1, 2, 3, 4, 0]);
     }
 }

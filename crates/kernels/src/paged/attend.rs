@@ -90,8 +90,9 @@ struct Job<'a> {
 pub(super) fn attend(how: PagedAttention, shape: PageShape, tile: &Tile, q: &[f32], width: usize) -> Found {
     let (d, padded) = (shape.head_dim, shape.padded());
     let rows = tile.count * tile.heads.1;
-    // Three, as of three heads that share one, are as common as powers of two.
-    let n = if rows == 3 { 3 } else { rows.next_power_of_two() };
+    // Threes, as of three heads that share one, are as common as powers of two. Twelve rows were no faster than eight, nor
+    // were three or six at a time (2026-11-29, Zen 3: 70 and 95 GFLOP/s where two at a time reach 110).
+    let n = [1, 2, 3, 4, 6].into_iter().find(|n| *n >= rows).unwrap_or(MOST_ROWS);
     let mut found = Found {
         most: [f32::NEG_INFINITY; MOST_ROWS],
         sum: [0.0; MOST_ROWS],
@@ -117,11 +118,13 @@ pub(super) fn attend(how: PagedAttention, shape: PageShape, tile: &Tile, q: &[f3
             (false, 2) => pages::<false, 2>(job),
             (false, 3) => pages::<false, 3>(job),
             (false, 4) => pages::<false, 4>(job),
+            (false, 6) => pages::<false, 6>(job),
             (false, _) => pages::<false, 8>(job),
             (true, 1) => pages::<true, 1>(job),
             (true, 2) => pages::<true, 2>(job),
             (true, 3) => pages::<true, 3>(job),
             (true, 4) => pages::<true, 4>(job),
+            (true, 6) => pages::<true, 6>(job),
             (true, _) => pages::<true, 8>(job),
         }
     }
@@ -148,7 +151,7 @@ lanes_fn! {
             unsafe {
                 match (S::WIDE, N) {
                     (true, ..=4) => scores::<S, HALF, N, N, 4>(k, v, q, d, &mut p),
-                    (true, _) => scores::<S, HALF, N, 8, 2>(k, v, q, d, &mut p),
+                    (true, _) => scores::<S, HALF, N, N, 2>(k, v, q, d, &mut p),
                     (false, 1) => scores::<S, HALF, N, 1, 4>(k, v, q, d, &mut p),
                     (false, 2) => scores::<S, HALF, N, 2, 2>(k, v, q, d, &mut p),
                     (false, 3) => scores::<S, HALF, N, 3, 2>(k, v, q, d, &mut p),
@@ -186,7 +189,7 @@ lanes_fn! {
             unsafe {
                 match (S::WIDE, N) {
                     (true, ..=4) => gather::<S, HALF, N, N, 4>(v, next, &p, padded, values),
-                    (true, _) => gather::<S, HALF, N, 8, 2>(v, next, &p, padded, values),
+                    (true, _) => gather::<S, HALF, N, N, 2>(v, next, &p, padded, values),
                     (false, 1) => gather::<S, HALF, N, 1, 4>(v, next, &p, padded, values),
                     (false, 2) => gather::<S, HALF, N, 2, 2>(v, next, &p, padded, values),
                     (false, 3) => gather::<S, HALF, N, 3, 2>(v, next, &p, padded, values),
