@@ -27,7 +27,7 @@ fn start() -> Result<Box<dyn Ranks>> {
 fn start() -> Result<Box<dyn Ranks>> {
     let _ = &STOP;
     bail!(
-        "this program was built without MPI: cargo build --release --features mpi (README: More than one computer)"
+        "this program was built without MPI: cargo build --release --features mpi (the README says what that needs)"
     )
 }
 

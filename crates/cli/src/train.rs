@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// run/best. Where a loss jumps or is no number, its batch is in trouble/.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  shuyuan pretrain --corpus c --minutes 60 --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind\n  mpirun -n 2 shuyuan pretrain --mpi --recipe recipes/26m.toml --corpus c --output run"
+    after_help = "Example:\n  shuyuan pretrain --corpus c --minutes 60 --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --resume\n  shuyuan pretrain --recipe recipes/26m.toml --corpus c --output run --rewind"
 )]
 pub(crate) struct Pretrain {
     /// A recipe file: model, training, optimizer [default: the one of recipes/ that makes the most of --minutes]
@@ -56,8 +56,8 @@ struct Length {
     /// webgpu, with a number for one of several (cuda:1)
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
-    /// Share each step among the processes that mpirun or srun started: each takes the recipe's rows, the first one does the
-    /// rest (needs the feature mpi)
+    /// Share each step among the processes that mpirun or srun started (mpirun -n 2 shuyuan … --mpi …): each takes the
+    /// recipe's rows, the first one does the rest (needs the feature mpi)
     #[arg(long)]
     mpi: bool,
     /// Go on from a kept checkpoint, without the batches that went wrong after it: a step, best, or nothing for the

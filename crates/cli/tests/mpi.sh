@@ -88,17 +88,17 @@ for rank in 0 1; do
     ip -n shuyuan-rank$rank link set wire$rank up
     ip -n shuyuan-rank$rank link set lo up
 done
-# What mpirun takes for ssh: HOST COMMAND…
-cat > ssh <<'SSH'
+# What mpirun calls in the place of ssh, with HOST COMMAND… (options of ssh come before where it is called so).
+cat > agent <<'AGENT'
 #!/bin/sh
 shift
 exec ip netns exec shuyuan-rank1 unshare --uts sh -c 'hostname rank1; exec sh -c "$*"' sh "$@"
-SSH
-chmod +x ssh
+AGENT
+chmod +x agent
 printf '10.99.0.1 slots=1\n10.99.0.2 slots=1\n' > hosts
 # shellcheck disable=SC2086
 ip netns exec shuyuan-rank0 unshare --uts sh -c 'hostname rank0; exec "$@"' sh \
-    mpirun -n 2 --hostfile hosts --mca plm_rsh_agent "$dir/ssh" --mca btl tcp,self \
+    mpirun -n 2 --hostfile hosts --mca plm_rsh_agent "$dir/agent" --mca btl tcp,self \
     --mca btl_tcp_if_include 10.99.0.0/24 --mca oob_tcp_if_include 10.99.0.0/24 \
     $ranks --steps 40 --output wire >/dev/null 2>&1
 compare one wire

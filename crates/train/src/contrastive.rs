@@ -52,6 +52,7 @@ mod tests {
     use super::*;
     use crate::Recipe;
     use crate::grads::Grads;
+    use crate::team::Whole;
     use crate::trainer::teach;
     use shuyuan_model::{Decoder, ParamMapper, for_each_param, map_params};
 
@@ -136,10 +137,12 @@ mod tests {
         let model = Qwen3ForCausalLM::init(&recipe.config(30), 3, &shuyuan_tensor::cpu_autodiff()).unwrap();
         let (model, _) = model.without_head();
         let mut grads = Grads::default();
-        teach(&model, &recipe, &[batch()], &mut grads).unwrap();
+        let batches = [batch()];
+        let whole = Whole::of(&batches);
+        teach(&model, &recipe, &batches, whole, &mut grads).unwrap();
         let at = |name: &str, at: usize, by: f32| {
             let nudged = map_params(model.clone(), &mut Nudge { name, at, by });
-            teach(&nudged, &recipe, &[batch()], &mut Grads::default()).unwrap()
+            teach(&nudged, &recipe, &batches, whole, &mut Grads::default()).unwrap()
         };
         let mut checked = 0;
         let mut sizes = Vec::new();

@@ -1,25 +1,21 @@
 //! What a run keeps, what it says when something goes wrong, and the way back.
 
+mod common;
+
 use burn::tensor::Tensor;
+use common::TOKENIZER;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::{ParamMapper, Qwen3ForCausalLM, map_params};
-use shuyuan_text::{TokenId, Tokenizer, TrainConfig};
+use shuyuan_text::{TokenId, Tokenizer};
 use shuyuan_train::{
     Data, Job, Metric, Observer, Recipe, Rewind, Summary, TrainError, Trouble, TroubleKind, Validation,
     read_metrics, read_trouble, rewind, run,
 };
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 
 /// A token whose embedding is no number: whoever reads it has a loss that is none.
 const POISON: TokenId = 7;
-
-static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-    let text = Ok("the cat sat on the mat. ".repeat(20));
-    shuyuan_text::train([text], &TrainConfig::new(270), |_| ControlFlow::Continue(())).unwrap().tokenizer
-});
 
 fn recipe(steps: u64) -> Recipe {
     let mut recipe: Recipe = toml::from_str(

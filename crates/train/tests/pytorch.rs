@@ -1,10 +1,11 @@
 //! A run beside PyTorch's: the same weights, batches and rates, for a hundred steps.
 
+mod common;
+
+use common::TOKENIZER;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
-use shuyuan_text::{Tokenizer, TrainConfig};
 use shuyuan_train::{Data, Job, Metric, Observer, OptimizerKind, OptimizerRecipe, Recipe, run};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -93,14 +94,11 @@ fn losses(precision: &str, seed: Option<u64>) -> Vec<f64> {
         warmdown: 0.5,
         ..OptimizerRecipe::default()
     };
-    let text = Ok("the cat sat on the mat. ".repeat(20));
-    let tokenizer = shuyuan_text::train([text], &TrainConfig::new(270), |_| ControlFlow::Continue(()));
-    let tokenizer: Tokenizer = tokenizer.unwrap().tokenizer;
     let dir = tempfile::tempdir().unwrap();
     let job = Job {
         recipe: &recipe,
         model,
-        tokenizer: &tokenizer,
+        tokenizer: &TOKENIZER,
         data: Box::new(Rule { state: 1, at: 0 }),
         validation: None,
         floor: None,

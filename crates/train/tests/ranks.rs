@@ -1,18 +1,19 @@
 //! Several ranks teach what one alone would. Here they are threads; `crates/cli/tests/mpi.sh` has real processes.
 
+mod common;
+
+use common::TOKENIZER;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::{Qwen3ForCausalLM, for_each_param};
 use shuyuan_ranks::{Lost, Ranks};
-use shuyuan_text::{Tokenizer, TrainConfig};
 use shuyuan_train::{
     Data, Job, Metric, Observer, OptimizerKind, Recipe, Summary, TrainError, dismiss, exchange_seconds,
     read_metrics, run, serve,
 };
-use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 const TOKENS: usize = 24;
@@ -171,11 +172,6 @@ impl Observer for Nobody {
     fn step(&mut self, _: &Metric, _: f64) {}
     fn moment(&mut self, _: &Qwen3ForCausalLM, _: &Metric) {}
 }
-
-static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(|| {
-    let text = Ok("the cat sat on the mat. ".repeat(20));
-    shuyuan_text::train([text], &TrainConfig::new(270), |_| ControlFlow::Continue(())).unwrap().tokenizer
-});
 
 fn recipe(kind: OptimizerKind, batch: usize, accumulation: usize) -> Recipe {
     let mut recipe = Recipe::default();

@@ -153,7 +153,6 @@ lanes_fn! {
                     (true, ..=4) => scores::<S, HALF, N, N, 4>(k, v, q, d, &mut p),
                     (true, _) => scores::<S, HALF, N, N, 2>(k, v, q, d, &mut p),
                     (false, 1) => scores::<S, HALF, N, 1, 4>(k, v, q, d, &mut p),
-                    (false, 2) => scores::<S, HALF, N, 2, 2>(k, v, q, d, &mut p),
                     (false, 3) => scores::<S, HALF, N, 3, 2>(k, v, q, d, &mut p),
                     (false, _) => scores::<S, HALF, N, 2, 2>(k, v, q, d, &mut p),
                 }
@@ -191,7 +190,6 @@ lanes_fn! {
                     (true, ..=4) => gather::<S, HALF, N, N, 4>(v, next, &p, padded, values),
                     (true, _) => gather::<S, HALF, N, N, 2>(v, next, &p, padded, values),
                     (false, 1) => gather::<S, HALF, N, 1, 4>(v, next, &p, padded, values),
-                    (false, 2) => gather::<S, HALF, N, 2, 2>(v, next, &p, padded, values),
                     (false, 3) => gather::<S, HALF, N, 3, 2>(v, next, &p, padded, values),
                     (false, _) => gather::<S, HALF, N, 2, 2>(v, next, &p, padded, values),
                 }
