@@ -65,6 +65,9 @@ pub(crate) struct Train {
     /// What products are multiplied in
     #[arg(long, default_value = "bf16")]
     precision: Precision,
+    /// Work layers out again on the way back instead of keeping them: slower, in less memory
+    #[arg(long)]
+    recompute: bool,
     /// Where: as `pretrain --device`
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
@@ -112,6 +115,7 @@ impl Train {
                 Precision::Bf16 => "bf16".into(),
                 Precision::F32 => "f32".into(),
             },
+            recompute: self.recompute,
             device: shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?,
         };
         let timing = bench.run(1)?;

@@ -89,6 +89,8 @@ pub struct Qwen3ForCausalLM {
     pub lm_head: Option<Linear>,
     #[module(skip)]
     config: Config,
+    #[module(skip)]
+    recompute: bool,
     /// Grows with the texts that come: a context of a million positions would fill a gigabyte at once.
     #[module(skip)]
     rope: Arc<Mutex<Rope>>,
@@ -127,6 +129,15 @@ impl DecoderLayer {
                 down_proj: Linear::zeros(c, i, device),
             },
         }
+    }
+
+    /// The whole layer, (N, C) to (N, C), without keeping for the way back what it is made of.
+    fn recomputed(&self, x: Tensor<2>, args: AttentionArgs) -> Tensor<2> {
+        let (attn, mlp) = (&self.self_attn, &self.mlp);
+        let norms = [&self.input_layernorm, &attn.q_norm, &attn.k_norm, &self.post_attention_layernorm];
+        let [q, k, v, o] = [&attn.q_proj, &attn.k_proj, &attn.v_proj, &attn.o_proj];
+        let matrices = [q, k, v, o, &mlp.gate_proj, &mlp.up_proj, &mlp.down_proj];
+        shuyuan_tensor::layer(x, norms.map(|n| n.weight.val()), matrices.map(|m| m.weight.val()), args)
     }
 
     /// What each token takes from those before it. Shapes: (N, C) to (N, H·D).
@@ -175,7 +186,13 @@ impl Qwen3ForCausalLM {
             lm_head: (!config.tie_word_embeddings).then(|| Linear::zeros(v, c, device)),
             rope: Arc::new(Mutex::new(Rope::new(0, config.head_dim, config.rope_theta))),
             config: config.clone(),
+            recompute: false,
         })
+    }
+
+    /// Whether layers, the last one aside, are worked out again on the way back instead of kept.
+    pub fn set_recompute(&mut self, recompute: bool) {
+        self.recompute = recompute;
     }
 
     /// From now on generation ends after this id.
@@ -274,6 +291,11 @@ impl Qwen3ForCausalLM {
         let mut x = shuyuan_tensor::embedding(self.model.embed_tokens.weight.val(), ids, precision);
         let last = self.model.layers.len() - 1;
         for (index, layer) in self.model.layers.iter().enumerate() {
+            // The way back begins with the last one: what it is made of is there still.
+            if self.recompute && index < last {
+                x = layer.recomputed(x, args.clone());
+                continue;
+            }
             let mut heads = layer.heads(x.clone(), args.clone());
             if let (Some(rows), true) = (&rows, index == last) {
                 heads = shuyuan_tensor::embedding(heads, rows.clone(), precision);

@@ -19,7 +19,7 @@ pub use devices::{cpu, cpu_autodiff, device, device_name, devices, has_bf16, is_
 pub use hardware::{Hardware, matmul_peak, read_bandwidth};
 pub use memory::{free_memory, held_memory, peak_memory};
 pub use ops::{
-    AttentionArgs, LossArgs, Rope, embedding, linear_residual, logits, loss, norm_attention, norm_mlp,
+    AttentionArgs, LossArgs, Rope, embedding, layer, linear_residual, logits, loss, norm_attention, norm_mlp,
 };
 pub use optim::{AdamW, Moments, Muon, MuonItem, adamw, muon_apply, muon_directions, sum_of_squares};
 pub use profile::profile;

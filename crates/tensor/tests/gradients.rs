@@ -359,6 +359,50 @@ fn norm_mlp() {
 }
 
 #[test]
+fn a_layer_worked_out_again_gives_the_same_bits() {
+    let (b, t, c, h, k, d, i) = (3, 37, 45, 4, 2, 6, 53);
+    let shape = AttentionShape { batch: b, tokens: t, heads: h, kv_heads: k, head_dim: d };
+    let starts: Arc<[u32]> = (0..b * t).map(|at| if at % t < 20 { 0 } else { 20 }).collect();
+    let args = AttentionArgs::new(shape, starts, Rope::new(t, d, 1e4), EPS, Precision::Bf16);
+    let norms = [c, d, d, c];
+    let matrices = [[h * d, c], [k * d, c], [k * d, c], [c, h * d], [i, c], [i, c], [c, i]];
+    let mut random = Random(0x1A7E);
+    let mut numbers = vec![random.numbers(b * t * c)];
+    numbers
+        .extend(norms.iter().copied().chain(matrices.iter().map(|[o, i]| o * i)).map(|n| random.numbers(n)));
+    let run = |kept: bool, tracked: &dyn Fn(usize) -> bool| {
+        let leaf = |(index, numbers): (usize, &Vec<f32>)| {
+            let leaf = flat(numbers, &cpu_autodiff());
+            if tracked(index) { leaf.require_grad() } else { leaf }
+        };
+        let leaves: Vec<_> = numbers.iter().enumerate().map(leaf).collect();
+        let x = leaves[0].clone().reshape([b * t, c]);
+        let norms: [Tensor<1>; 4] = std::array::from_fn(|n| leaves[1 + n].clone());
+        let matrices: [Tensor<2>; 7] = std::array::from_fn(|m| leaves[5 + m].clone().reshape(matrices[m]));
+        let out = if kept {
+            let ([norm, q_norm, k_norm, mlp_norm], [q, k, v, o, gate, up, down]) = (norms, matrices);
+            let heads =
+                shuyuan_tensor::norm_attention(x.clone(), norm, [q, k, v], [q_norm, k_norm], args.clone());
+            let x = shuyuan_tensor::linear_residual(heads, o, x, args.precision);
+            shuyuan_tensor::norm_mlp(x, mlp_norm, [gate, up, down], EPS, args.precision)
+        } else {
+            shuyuan_tensor::layer(x, norms, matrices, args.clone())
+        };
+        let numbers = read(&out, <[f32]>::to_vec);
+        let grads = (end(out) * flat(&projection(b * t * c), &cpu_autodiff())).sum().backward();
+        let grad = |leaf: &Tensor<1>| leaf.grad(&grads).map(|grad| read(&grad, <[f32]>::to_vec));
+        (numbers, leaves.iter().map(grad).collect::<Vec<_>>())
+    };
+    let (kept, again) = (run(true, &|_| true), run(false, &|_| true));
+    assert!(kept.1.iter().flatten().all(|grad| grad.iter().any(|g| g.abs() > 1e-3)));
+    assert!(kept == again, "with all tracked");
+    for only in 0..numbers.len() {
+        let (kept, again) = (run(true, &|at| at == only), run(false, &|at| at == only));
+        assert!(kept == again && again.1.iter().flatten().count() == 1, "with input {only} tracked alone");
+    }
+}
+
+#[test]
 fn loss() {
     check(|large, judge| {
         let (n, c, v) = if large { (131, 77, 1003) } else { (6, 7, 11) };

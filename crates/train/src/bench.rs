@@ -25,6 +25,8 @@ pub struct Bench {
     pub optimizer: OptimizerKind,
     /// "bf16" or "f32".
     pub precision: String,
+    /// Whether layers are worked out again on the way back.
+    pub recompute: bool,
     /// Where, without gradients.
     pub device: Device,
 }
@@ -69,6 +71,7 @@ impl Bench {
             (o.matrix_lr, o.embedding_lr, o.norm_lr, o.weight_decay) = (lr, lr, lr, 0.1);
         }
         (recipe.train.batch, recipe.train.tokens) = (self.batch, self.tokens);
+        recipe.train.recompute = self.recompute;
         let plan = Plan::new(&recipe, &self.config);
         let batch = [self.random_batch(seed)];
         let mut rehearsal = Rehearsal::new(&recipe, &self.config, seed, &self.device)?;

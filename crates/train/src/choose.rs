@@ -92,7 +92,7 @@ pub fn choose(
         let (name, mut recipe) = (size.name, size.recipe.clone());
         recipe.train.minutes = Some(budget.seconds / 60.0);
         let config = recipe.config(budget.vocab_size);
-        match Plan::fitting(&mut recipe, &config) {
+        match Plan::fitting(&mut recipe, &config, 1) {
             Ok(plan) => {
                 let seconds_per_step =
                     plan.tokens_per_step as f64 / size.tokens_per_second(&plan, budget.peak);

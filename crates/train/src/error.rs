@@ -79,7 +79,11 @@ pub enum TrainError {
     },
     /// It does not fit.
     #[error(
-        "this run needs about {need_mib} MiB, {have_mib} MiB are free: lower batch (now {batch}) or the model's size"
+        "this run needs about {need_mib} MiB for {batch} x {tokens} tokens at a time, {have_mib} MiB are free: {}",
+        match fits {
+            Some(tokens) => format!("train.tokens = {tokens} would fit"),
+            None => "only a smaller model would fit (`shuyuan doctor` says which)".into(),
+        }
     )]
     Memory {
         /// MiB.
@@ -88,6 +92,10 @@ pub enum TrainError {
         have_mib: u64,
         /// Rows of a batch.
         batch: usize,
+        /// Tokens of a row.
+        tokens: usize,
+        /// Tokens of a row, by halving, that would fit, if any would.
+        fits: Option<usize>,
     },
     /// Another rank is gone.
     #[error("{lost}. {}", match saved {

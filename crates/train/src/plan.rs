@@ -42,7 +42,12 @@ impl Plan {
         let logits = if embeds { 6.0 * (v * c) as f64 } else { 0.0 };
         // What the allocator holds beside them grows with them, by .45 in all shapes tried (2026-11-27: 2m, 8m, 26m, both
         // optimizers: within 9 % of what was found).
-        let activations = n * config.num_hidden_layers * kept * 29 / 20 + (n * passing).max(loss);
+        let layers = match train.recompute {
+            // Of all but one layer only the state before it.
+            true => kept + (config.num_hidden_layers - 1) * c,
+            false => kept * config.num_hidden_layers,
+        };
+        let activations = n * layers * 29 / 20 + (n * passing).max(loss);
         let matrices: usize = matrices(config).values().map(|shape| shape.iter().product::<usize>()).sum();
         // First and second moments; Muon's directions, all at once.
         let (moments, directions) = match recipe.optimizer.kind {
@@ -69,36 +74,54 @@ impl Plan {
         self
     }
 
-    /// Halves the micro-batch, and doubles how many make a step, until the run fits into the memory that is free now.
+    /// Until the run, on each of `ranks` ranks, fits into the memory that is free now: halves the micro-batch and doubles
+    /// how many make a step, which costs little; then has layers worked out again, which costs a third of the time.
     ///
     /// # Errors
-    /// If not even one row at a time fits: both figures.
-    pub fn fitting(recipe: &mut Recipe, config: &Config) -> Result<Self, TrainError> {
-        let mut plan = Self::new(recipe, config);
-        while plan.check(recipe).is_err() && recipe.halve() {
-            plan = Self::new(recipe, config);
-        }
-        plan.check(recipe)?;
-        Ok(plan)
+    /// If not even that fits: both figures, and what would fit.
+    pub fn fitting(recipe: &mut Recipe, config: &Config, ranks: usize) -> Result<Self, TrainError> {
+        Self::lightened(recipe, config, ranks, |recipe| recipe.halve() || recipe.recompute())
     }
 
-    /// Refuses what does not fit into the memory that is free now.
+    /// [`Self::fitting`] of a run that goes on: its rows stay.
     ///
     /// # Errors
-    /// Both figures, and what to lower.
-    pub fn check(&self, recipe: &Recipe) -> Result<(), TrainError> {
+    /// As there.
+    pub fn fitting_on(recipe: &mut Recipe, config: &Config, ranks: usize) -> Result<Self, TrainError> {
+        Self::lightened(recipe, config, ranks, Recipe::recompute)
+    }
+
+    fn lightened(
+        recipe: &mut Recipe,
+        config: &Config,
+        ranks: usize,
+        lighten: impl Fn(&mut Recipe) -> bool,
+    ) -> Result<Self, TrainError> {
         let Some(free) = shuyuan_tensor::free_memory() else {
-            return Ok(()); // Not Linux: nothing to compare with.
+            return Ok(Self::new(recipe, config).shared(ranks)); // Not Linux: nothing to compare with.
         };
         let have_mib = free >> 20;
-        if self.memory_mib > have_mib {
+        loop {
+            let plan = Self::new(recipe, config).shared(ranks);
+            if plan.memory_mib <= have_mib {
+                return Ok(plan);
+            }
+            if lighten(recipe) {
+                continue;
+            }
+            let mut shorter = recipe.clone();
+            let fits = |recipe: &Recipe| Self::new(recipe, config).shared(ranks).memory_mib <= have_mib;
+            while !fits(&shorter) && shorter.train.tokens > 16 {
+                shorter.train.tokens /= 2;
+            }
             return Err(TrainError::Memory {
-                need_mib: self.memory_mib,
+                need_mib: plan.memory_mib,
                 have_mib,
                 batch: recipe.train.batch,
+                tokens: recipe.train.tokens,
+                fits: fits(&shorter).then_some(shorter.train.tokens),
             });
         }
-        Ok(())
     }
 }
 
@@ -114,8 +137,9 @@ mod tests {
         recipe.train.batch = 1 << 16;
         let rows = recipe.train.batch;
         let all = Plan::new(&recipe, &config);
-        let plan = Plan::fitting(&mut recipe, &config).unwrap();
+        let plan = Plan::fitting(&mut recipe, &config, 1).unwrap();
         assert!(plan.memory_mib <= free >> 20 || all.memory_mib <= free >> 20);
+        assert!(!recipe.train.recompute, "fewer rows at a time cost less");
         assert_eq!(
             (recipe.train.batch * recipe.train.accumulation, plan.tokens_per_step),
             (rows, all.tokens_per_step)
@@ -123,7 +147,27 @@ mod tests {
         // A row that no machine holds.
         (recipe.train.batch, recipe.train.tokens, recipe.model.hidden_size) = (2, 1 << 24, 1 << 14);
         let config = recipe.config(1 << 20);
-        let error = Plan::fitting(&mut recipe, &config).unwrap_err();
-        assert!(matches!(error, TrainError::Memory { batch: 1, .. }), "{error}");
+        let error = Plan::fitting(&mut recipe, &config, 1).unwrap_err();
+        assert!(matches!(error, TrainError::Memory { batch: 1, tokens: 0x100_0000, .. }), "{error}");
+        assert!(recipe.train.recompute, "tried before it is refused");
+    }
+
+    #[test]
+    fn rows_that_must_stay_together_are_worked_out_again() {
+        let Some(free) = shuyuan_tensor::free_memory() else { return };
+        for embeds in [false, true] {
+            let mut recipe = if embeds { Recipe::embed() } else { Recipe::quickstart() };
+            // Many layers, and as many rows as fit only if all of them are not kept.
+            recipe.model.num_hidden_layers = 48;
+            recipe.train.batch = 1;
+            let config = recipe.config(300);
+            while Plan::new(&recipe, &config).memory_mib < (free >> 20) * 3 / 2 {
+                recipe.train.batch *= 2;
+            }
+            let rows = recipe.train.batch;
+            let plan =
+                if embeds { Plan::fitting } else { Plan::fitting_on }(&mut recipe, &config, 1).unwrap();
+            assert!(recipe.train.recompute && recipe.train.batch == rows, "{rows} {plan:?}");
+        }
     }
 }

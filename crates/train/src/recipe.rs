@@ -103,6 +103,8 @@ pub struct TrainRecipe {
     pub tokens: usize,
     /// Micro-batches of a step.
     pub accumulation: usize,
+    /// Whether layers are worked out again on the way back: a third more time, a fraction of the memory, the same result.
+    pub recompute: bool,
     /// Steps; with `minutes` the earlier of the two ends the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
@@ -132,6 +134,7 @@ impl Default for TrainRecipe {
             batch: 8,
             tokens: 512,
             accumulation: 1,
+            recompute: false,
             steps: None,
             minutes: None,
             first: None,
@@ -354,11 +357,12 @@ impl Recipe {
         }
     }
 
-    /// Learns half as many rows at a time, twice as often a step; false if there is only one, or an odd number.
+    /// Learns half as many rows at a time, twice as often a step; false if there is only one, or an odd number, or if rows
+    /// must stay together, as pairs that compete.
     pub fn halve(&mut self) -> bool {
         let train = &mut self.train;
         let even = |rows: usize| rows.is_multiple_of(2);
-        if !even(train.batch) || train.first.is_some_and(|first| !even(first.batch)) {
+        if self.embed.is_some() || !even(train.batch) || train.first.is_some_and(|first| !even(first.batch)) {
             return false;
         }
         train.batch /= 2;
@@ -367,6 +371,11 @@ impl Recipe {
             first.batch /= 2;
         }
         true
+    }
+
+    /// Has layers worked out again on the way back; false if they are already.
+    pub fn recompute(&mut self) -> bool {
+        !std::mem::replace(&mut self.train.recompute, true)
     }
 
     /// What products are multiplied in.

@@ -38,7 +38,8 @@ impl<'a> Rehearsal<'a> {
         seed: u64,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let model = Qwen3ForCausalLM::init(config, seed, &device.clone().autodiff())?;
+        let mut model = Qwen3ForCausalLM::init(config, seed, &device.clone().autodiff())?;
+        model.set_recompute(recipe.train.recompute);
         let optimizer = Optimizer::new(recipe.optimizer.clone());
         Ok(Self { recipe, model: Some(model), optimizer, grads: Grads::default(), step: 0 })
     }

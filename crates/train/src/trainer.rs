@@ -116,6 +116,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         state = saved;
         best = kept::best_error(output).unwrap_or(best);
     }
+    model.set_recompute(recipe.train.recompute);
     let json =
         serde_json::to_vec_pretty(recipe).unwrap_or_else(|error| unreachable!("a recipe is JSON: {error}"));
     write_atomic(&output.join("recipe.json"), &json)?;
@@ -359,12 +360,13 @@ fn progress(recipe: &Recipe, state: &State) -> f64 {
     steps.max(clock).min(1.0)
 }
 
-/// Whether a run may go on under another recipe: only its length and its records may change.
+/// Whether a run may go on under another recipe: only its length, its records and its memory may change.
 fn same_run(old: &Recipe, new: &Recipe) -> bool {
     let mut old = old.clone();
     old.kind = old.kind.or(new.kind);
     old.train.steps = new.train.steps;
     old.train.minutes = new.train.minutes;
+    old.train.recompute = new.train.recompute;
     old.train.checkpoint_every = new.train.checkpoint_every;
     old.train.keep_checkpoints = new.train.keep_checkpoints;
     old.train.validate_every = new.train.validate_every;

@@ -2,13 +2,13 @@
 
 use super::clock::Clock;
 use super::finetune::fit;
-use super::pretrain::{finish, for_device, tell_plan, with_length};
+use super::pretrain::{finish, for_device, tell_plan, with_length, within_memory};
 use super::watch::Watch;
 use crate::{Academy, Lang, Level};
 use anyhow::{Context, Result};
 use shuyuan_corpus::{PairBatches, PairConfig, PairReport, PairSet, Sizes};
 use shuyuan_text::{END_OF_TEXT, Tokenizer};
-use shuyuan_train::{Job, Kind, Plan, Recipe, Summary, Validation};
+use shuyuan_train::{Job, Kind, Recipe, Summary, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -72,10 +72,8 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
     embed.passage_tokens = embed.passage_tokens.min(recipe.train.tokens);
     recipe.embed = Some(embed.clone());
     with_length(&mut recipe, options.steps, options.minutes)?;
-    let plan = Plan::new(&recipe, &config).shared(academy.team());
-    if shuyuan_tensor::is_cpu(&academy.device) {
-        plan.check(&recipe)?;
-    }
+    let begun = options.resume.then(|| shuyuan_train::recipe_of(&options.output)).flatten();
+    let plan = within_memory(academy, &mut recipe, &config, begun.as_ref())?;
 
     let sizes = Sizes { query: embed.query_tokens, passage: embed.passage_tokens };
     let mut taught = PairSet::read(&options.data, &tokenizer, sizes)?;

@@ -186,26 +186,27 @@ pub(super) fn for_device(academy: &Academy, recipe: &mut Recipe) {
     academy.events.message(Level::Info, text);
 }
 
-/// Makes micro-batches small enough for the memory that is free, and says so. A run that has `begun` keeps its own.
+/// Makes a run small enough for the memory that is free, and says how: fewer rows at a time, unless it has `begun`; layers
+/// worked out again.
 pub(super) fn within_memory(
     academy: &Academy,
     recipe: &mut Recipe,
     config: &Config,
     begun: Option<&Recipe>,
 ) -> Result<Plan> {
-    let asked = recipe.train.batch;
-    let shared = |plan: Plan| plan.shared(academy.team());
+    let ranks = academy.team();
     // What a GPU has free it does not say.
     if !shuyuan_tensor::is_cpu(&academy.device) {
-        return Ok(shared(Plan::new(recipe, config)));
+        return Ok(Plan::new(recipe, config).shared(ranks));
     }
     if let Some(begun) = begun {
         while recipe.train.batch > begun.train.batch && recipe.halve() {}
-        let plan = shared(Plan::new(recipe, config));
-        plan.check(recipe)?;
-        return Ok(plan);
     }
-    let plan = shared(Plan::fitting(recipe, config)?);
+    let (asked, kept) = (recipe.train.batch, !recipe.train.recompute);
+    let plan = match begun {
+        Some(_) => Plan::fitting_on(recipe, config, ranks)?,
+        None => Plan::fitting(recipe, config, ranks)?,
+    };
     let (batch, parts) = (recipe.train.batch, recipe.train.accumulation);
     if batch != asked {
         let text = match academy.lang {
@@ -216,6 +217,13 @@ pub(super) fn within_memory(
                 "{asked} rows at a time do not fit into memory: {batch} at a time, {parts} times a step, come to the same."
             ),
         };
+        academy.events.message(Level::Warn, text);
+    }
+    if kept && recipe.train.recompute {
+        let text = academy.lang.pick(
+            "内存放不下各层的中间结果:反向时重新计算,每步约慢三分之一,结果相同。",
+            "What layers keep does not fit into memory: it is worked out again on the way back, a third slower, to the same result.",
+        );
         academy.events.message(Level::Warn, text);
     }
     Ok(plan)

@@ -1,16 +1,13 @@
 //! The operations on GPUs: those of [`crate::plain`], in the graph as one node each.
 
-use super::{AttentionArgs, FusedOps, InferenceOps, LossArgs};
+use super::node::{WayBack, node};
+use super::{AttentionArgs, FusedOps, InferenceOps, LossArgs, layer};
 use crate::plain;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Cube};
 use burn::tensor::Tensor;
 use shuyuan_kernels::Precision;
-use std::fmt;
 use std::sync::Arc;
 
 type Primitive = FloatTensor<Cube>;
@@ -24,51 +21,6 @@ fn down<const D: usize>(tensor: Tensor<D>) -> Primitive {
     tensor
         .try_into_primitive::<Cube>()
         .unwrap_or_else(|error| panic!("expected a tensor on a GPU: {error:?}"))
-}
-
-/// From the gradient of the result to those of what went in.
-#[derive(Clone)]
-struct WayBack<const N: usize>(Arc<dyn Fn(Primitive) -> [Primitive; N] + Send + Sync>);
-
-impl<const N: usize> fmt::Debug for WayBack<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the gradients of {N} tensors")
-    }
-}
-
-#[derive(Debug)]
-struct Node<const N: usize>;
-
-impl<const N: usize> Backward<Cube, N> for Node<N> {
-    type State = WayBack<N>;
-
-    fn backward(self, ops: Ops<WayBack<N>, N>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let dout = grads.consume::<Cube>(&ops.node);
-        for (node, grad) in ops.parents.into_iter().zip((ops.state.0)(dout)) {
-            if let Some(node) = node {
-                grads.register::<Cube>(node.id, grad);
-            }
-        }
-    }
-}
-
-/// Runs `forward` on the inner tensors and puts its way back into the graph.
-fn node<const N: usize, C: CheckpointStrategy>(
-    inputs: [Tracked<C>; N],
-    forward: impl FnOnce([Primitive; N]) -> (Primitive, WayBack<N>),
-) -> Tracked<C> {
-    let mut inner = Vec::with_capacity(N);
-    let nodes = inputs.map(|input| {
-        let (primitive, node) = input.into_parts();
-        inner.push(primitive);
-        node
-    });
-    let Ok(inner) = inner.try_into() else { unreachable!("one for each input") };
-    let (out, back) = forward(inner);
-    match Node.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(back, out),
-        OpsKind::UnTracked(prep) => prep.finish(out),
-    }
 }
 
 impl FusedOps for Cube {
@@ -114,6 +66,25 @@ impl FusedOps for Cube {
     fn loss(x: Primitive, norm: Primitive, head: Primitive, args: LossArgs) -> Primitive {
         down(plain::loss(up(x), up(norm), up(head), &args, false).0)
     }
+
+    fn layer(
+        x: Primitive,
+        norm: Primitive,
+        q: Primitive,
+        k: Primitive,
+        v: Primitive,
+        q_norm: Primitive,
+        k_norm: Primitive,
+        o: Primitive,
+        mlp_norm: Primitive,
+        gate: Primitive,
+        up: Primitive,
+        down: Primitive,
+        args: AttentionArgs,
+    ) -> Primitive {
+        let inputs = [x, norm, q, k, v, q_norm, k_norm, o, mlp_norm, gate, up, down];
+        layer::forward::<Self>(inputs, args)
+    }
 }
 
 impl InferenceOps for Cube {
@@ -124,11 +95,11 @@ impl InferenceOps for Cube {
 
 impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
     fn embedding(weight: Tracked<C>, ids: Arc<[u32]>, precision: Precision) -> Tracked<C> {
-        node::<1, C>([weight], |[weight]| {
+        node::<Cube, 1, C>([weight], |[weight]| {
             let weight: Tensor<2> = up(weight);
             let [v, _] = weight.dims();
             let out = down(plain::embedding(weight, &ids));
-            (out, WayBack(Arc::new(move |dy| [down(plain::embedding_backward(up(dy), &ids, v, precision))])))
+            (out, WayBack::new(move |dy| [down(plain::embedding_backward(up(dy), &ids, v, precision))]))
         })
     }
 
@@ -142,7 +113,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
         k_norm: Tracked<C>,
         args: AttentionArgs,
     ) -> Tracked<C> {
-        node::<7, C>([x, norm, q, k, v, q_norm, k_norm], |[x, norm, q, k, v, q_norm, k_norm]| {
+        node::<Cube, 7, C>([x, norm, q, k, v, q_norm, k_norm], |[x, norm, q, k, v, q_norm, k_norm]| {
             let (x, norm, weights): (Tensor<2>, Tensor<1>, [Tensor<2>; 3]) =
                 (up(x), up(norm), [q, k, v].map(up));
             let norms: [Tensor<1>; 2] = [up(q_norm), up(k_norm)];
@@ -161,7 +132,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
                 );
                 [down(dx), down(dnorm), down(dq), down(dk), down(dv), down(dq_norm), down(dk_norm)]
             };
-            (down(out), WayBack(Arc::new(back)))
+            (down(out), WayBack::new(back))
         })
     }
 
@@ -171,7 +142,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
         residual: Tracked<C>,
         precision: Precision,
     ) -> Tracked<C> {
-        node::<3, C>([x, weight, residual], |[x, weight, residual]| {
+        node::<Cube, 3, C>([x, weight, residual], |[x, weight, residual]| {
             let (x, weight): (Tensor<2>, Tensor<2>) = (up(x), up(weight));
             let out = plain::linear_residual(x.clone(), weight.clone(), up(residual), precision);
             let back = move |dy: Primitive| {
@@ -179,7 +150,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
                     plain::linear_residual_backward(up(dy.clone()), x.clone(), weight.clone(), precision);
                 [down(dx), down(dweight), dy]
             };
-            (down(out), WayBack(Arc::new(back)))
+            (down(out), WayBack::new(back))
         })
     }
 
@@ -192,7 +163,7 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
         eps: f32,
         precision: Precision,
     ) -> Tracked<C> {
-        node::<5, C>([x, norm, gate, up_, down_], |[x, norm, gate, up_, down_]| {
+        node::<Cube, 5, C>([x, norm, gate, up_, down_], |[x, norm, gate, up_, down_]| {
             let (x, norm, weights): (Tensor<2>, Tensor<1>, [Tensor<2>; 3]) =
                 (up(x), up(norm), [gate, up_, down_].map(up));
             let (out, kept) = plain::norm_mlp(x.clone(), norm.clone(), weights.clone(), eps, precision);
@@ -202,12 +173,12 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
                     plain::norm_mlp_backward(up(dout), x, norm, weights, kept.clone(), eps, precision);
                 [down(dx), down(dnorm), down(dgate), down(dup), down(ddown)]
             };
-            (down(out), WayBack(Arc::new(back)))
+            (down(out), WayBack::new(back))
         })
     }
 
     fn loss(x: Tracked<C>, norm: Tracked<C>, head: Tracked<C>, args: LossArgs) -> Tracked<C> {
-        node::<3, C>([x, norm, head], |[x, norm, head]| {
+        node::<Cube, 3, C>([x, norm, head], |[x, norm, head]| {
             let (loss, grads) = plain::loss(up(x), up(norm), up(head), &args, true);
             let back = move |scale| {
                 let Some((dx, dnorm, dhead)) = grads.clone() else {
@@ -217,7 +188,26 @@ impl<C: CheckpointStrategy> FusedOps for Autodiff<Cube, C> {
                 let by = scale.clone().reshape([1, 1]);
                 [down(dx * by.clone()), down(dnorm * scale), down(dhead * by)]
             };
-            (down(loss), WayBack(Arc::new(back)))
+            (down(loss), WayBack::new(back))
         })
+    }
+
+    fn layer(
+        x: Tracked<C>,
+        norm: Tracked<C>,
+        q: Tracked<C>,
+        k: Tracked<C>,
+        v: Tracked<C>,
+        q_norm: Tracked<C>,
+        k_norm: Tracked<C>,
+        o: Tracked<C>,
+        mlp_norm: Tracked<C>,
+        gate: Tracked<C>,
+        up: Tracked<C>,
+        down: Tracked<C>,
+        args: AttentionArgs,
+    ) -> Tracked<C> {
+        let inputs = [x, norm, q, k, v, q_norm, k_norm, o, mlp_norm, gate, up, down];
+        layer::tracked::<Cube, C>(inputs, args)
     }
 }

@@ -20,7 +20,8 @@ pub fn serve(ranks: &dyn Ranks, device: &Device) -> Result<(), TrainError> {
         match Order::of(&ranks.hear()?)? {
             Order::Begin { config, recipe } => {
                 // Rank 0's weights take the place of these at each step.
-                let model = Qwen3ForCausalLM::init(&config, 0, &device.clone().autodiff())?;
+                let mut model = Qwen3ForCausalLM::init(&config, 0, &device.clone().autodiff())?;
+                model.set_recompute(recipe.train.recompute);
                 let params = count_params(&model);
                 current = Some(Run { model, recipe: *recipe, params, grads: Grads::default() });
             }
