@@ -22,7 +22,7 @@ impl Plan {
     /// Counts what training `config` by `recipe` needs.
     ///
     /// What the process holds beside it was measured (2m to 110m, 2026-11-29): what the allocator keeps of freed pages, 7/16 of
-    /// what is in use at most; 165 MiB more while steps are taken, 295 in a run that also looks and writes. All were within 8 %.
+    /// what is in use at most; 165 MiB more while steps are taken, 295 in a run that also writes samples. Runs were within 10 %.
     pub fn new(recipe: &Recipe, config: &Config) -> Self {
         let params = config.num_params();
         let train = &recipe.train;
