@@ -100,12 +100,13 @@ impl Plan {
         ranks: usize,
         lighten: impl Fn(&mut Recipe) -> bool,
     ) -> Result<Self, TrainError> {
+        let plan_of = |recipe: &Recipe| Self::new(recipe, config).shared(ranks);
         let Some(free) = shuyuan_tensor::free_memory() else {
-            return Ok(Self::new(recipe, config).shared(ranks)); // Not Linux: nothing to compare with.
+            return Ok(plan_of(recipe)); // Not Linux: nothing to compare with.
         };
         let have_mib = free >> 20;
         loop {
-            let plan = Self::new(recipe, config).shared(ranks);
+            let plan = plan_of(recipe);
             if plan.memory_mib <= have_mib {
                 return Ok(plan);
             }
@@ -113,7 +114,7 @@ impl Plan {
                 continue;
             }
             let mut shorter = recipe.clone();
-            let fits = |recipe: &Recipe| Self::new(recipe, config).shared(ranks).memory_mib <= have_mib;
+            let fits = |recipe: &Recipe| plan_of(recipe).memory_mib <= have_mib;
             while !fits(&shorter) && shorter.train.tokens > 16 {
                 shorter.train.tokens /= 2;
             }

@@ -66,25 +66,6 @@ impl FusedOps for Cube {
     fn loss(x: Primitive, norm: Primitive, head: Primitive, args: LossArgs) -> Primitive {
         down(plain::loss(up(x), up(norm), up(head), &args, false).0)
     }
-
-    fn layer(
-        x: Primitive,
-        norm: Primitive,
-        q: Primitive,
-        k: Primitive,
-        v: Primitive,
-        q_norm: Primitive,
-        k_norm: Primitive,
-        o: Primitive,
-        mlp_norm: Primitive,
-        gate: Primitive,
-        up: Primitive,
-        down: Primitive,
-        args: AttentionArgs,
-    ) -> Primitive {
-        let inputs = [x, norm, q, k, v, q_norm, k_norm, o, mlp_norm, gate, up, down];
-        layer::forward::<Self>(inputs, args)
-    }
 }
 
 impl InferenceOps for Cube {

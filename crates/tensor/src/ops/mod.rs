@@ -79,7 +79,10 @@ pub(crate) trait FusedOps: Backend {
         up: FloatTensor<Self>,
         down: FloatTensor<Self>,
         args: AttentionArgs,
-    ) -> FloatTensor<Self>;
+    ) -> FloatTensor<Self> {
+        let inputs = [x, norm, q, k, v, q_norm, k_norm, o, mlp_norm, gate, up, down];
+        layer::forward::<Self>(inputs, args)
+    }
 }
 
 /// What inference needs beyond: no gradients, so only plain backends have it.
@@ -257,25 +260,6 @@ impl FusedOps for Flex {
         args: LossArgs,
     ) -> FloatTensor<Self> {
         loss::forward(&x, &norm, &head, &args, false).0
-    }
-
-    fn layer(
-        x: FloatTensor<Self>,
-        norm: FloatTensor<Self>,
-        q: FloatTensor<Self>,
-        k: FloatTensor<Self>,
-        v: FloatTensor<Self>,
-        q_norm: FloatTensor<Self>,
-        k_norm: FloatTensor<Self>,
-        o: FloatTensor<Self>,
-        mlp_norm: FloatTensor<Self>,
-        gate: FloatTensor<Self>,
-        up: FloatTensor<Self>,
-        down: FloatTensor<Self>,
-        args: AttentionArgs,
-    ) -> FloatTensor<Self> {
-        let inputs = [x, norm, q, k, v, q_norm, k_norm, o, mlp_norm, gate, up, down];
-        layer::forward::<Self>(inputs, args)
     }
 }
 
