@@ -2,7 +2,8 @@
 
 use super::clock::Clock;
 use super::finetune::fit;
-use super::pretrain::{finish, for_device, tell_plan, with_length, within_memory};
+use super::plan::{for_device, tell_plan, with_length, within_memory};
+use super::pretrain::finish;
 use super::watch::Watch;
 use crate::{Academy, Lang, Level};
 use anyhow::{Context, Result};

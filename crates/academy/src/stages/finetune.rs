@@ -1,7 +1,8 @@
 //! Career guidance: a model that has read learns to answer.
 
 use super::clock::Clock;
-use super::pretrain::{finish, for_device, tell_plan, token_bytes, with_length, within_memory};
+use super::plan::{for_device, tell_plan, with_length, within_memory};
+use super::pretrain::{finish, token_bytes};
 use super::samples::Prompt;
 use super::watch::Watch;
 use crate::{Academy, Level};

@@ -18,6 +18,7 @@ pub mod tokenizer;
 pub mod world;
 
 mod clock;
+mod plan;
 mod samples;
 mod watch;
 

@@ -1,6 +1,6 @@
 //! The race: raw text in, a given time on the clock, then bits per byte of text that was held back.
 
-use super::{corpus, pretrain, tokenizer};
+use super::{corpus, plan, pretrain, tokenizer};
 use crate::{Academy, Level};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -150,7 +150,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     }
     let mut recipe = match &options.recipe {
         Some(recipe) => recipe.clone(),
-        None => pretrain::choose(academy, &Corpus::open(&corpus.output)?, options.vocab_size, left / 60.0)?,
+        None => plan::choose(academy, &Corpus::open(&corpus.output)?, options.vocab_size, left / 60.0)?,
     };
     let left = 60.0 * options.minutes - SPARE - lap("choice");
     (recipe.train.validate_every, recipe.train.checkpoint_every) = (0, u64::MAX);

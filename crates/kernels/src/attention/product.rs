@@ -1,6 +1,7 @@
 //! The small products inside attention, from registers and the first-level cache.
 
 use crate::simd::{LANES, Simd};
+use std::ops::Range;
 
 /// The left factor: element (i, k) is at `data + i · row + k · col`.
 #[derive(Clone, Copy)]
@@ -29,12 +30,17 @@ pub(super) unsafe fn product<S: Simd>(
         unsafe {
             let right = (right.0.add(j), right.1);
             let c = (c.0.add(j), c.1);
-            // The sums of a block fill most of the registers: 16 of 32 wide ones, or 8 of 16 narrow ones.
+            // The sums of a block fill most of the registers: 16 of 32 wide ones, or 12 of 16 narrow ones.
             j += match (n - j) / LANES {
-                4.. if S::WIDE => strip::<S, 4, 4>(m, k, left, right, c, accumulate),
-                2.. if S::WIDE => strip::<S, 8, 2>(m, k, left, right, c, accumulate),
-                _ if S::WIDE => strip::<S, 8, 1>(m, k, left, right, c, accumulate),
-                _ => strip::<S, 4, 1>(m, k, left, right, c, accumulate),
+                4.. if S::WIDE => strip::<S, 4, 4>(0..m, k, left, right, c, accumulate),
+                2.. if S::WIDE => strip::<S, 8, 2>(0..m, k, left, right, c, accumulate),
+                _ if S::WIDE => strip::<S, 8, 1>(0..m, k, left, right, c, accumulate),
+                _ => {
+                    // As many sixes as leave fours.
+                    let sixes = m - [0, 8, 4][m % 6 / 2];
+                    strip::<S, 6, 1>(0..sixes, k, left, right, c, accumulate);
+                    strip::<S, 4, 1>(sixes..m, k, left, right, c, accumulate)
+                }
             };
         }
     }
@@ -43,14 +49,14 @@ pub(super) unsafe fn product<S: Simd>(
 /// `W` vectors of columns, `R` rows at a time; returns the columns done.
 #[inline(always)]
 unsafe fn strip<S: Simd, const R: usize, const W: usize>(
-    m: usize,
+    rows: Range<usize>,
     k: usize,
     left: Left,
     right: (*const f32, usize),
     c: (*mut f32, usize),
     accumulate: bool,
 ) -> usize {
-    for i in (0..m).step_by(R) {
+    for i in rows.step_by(R) {
         // SAFETY: inside the caller's sizes.
         unsafe {
             let mut sums = [[S::splat(0.0); W]; R];

@@ -128,9 +128,16 @@ impl Path {
         Some(match self {
             Path::Portable => portable,
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => {
-                Kernel { tile: super::avx2::tile, few_rows: super::few_rows_x86::avx2(rounded), ..portable }
-            }
+            Path::Avx2 => Kernel {
+                pack_block: if rounded {
+                    super::pack_avx2::block_f32::<true>
+                } else {
+                    super::pack_avx2::block_f32::<false>
+                },
+                tile: super::avx2::tile,
+                few_rows: super::few_rows_x86::avx2(rounded),
+                ..portable
+            },
             #[cfg(target_arch = "x86_64")]
             Path::Avx512 => Kernel {
                 pack_block: if rounded {

@@ -18,6 +18,8 @@ mod few_rows_x86;
 mod kernel;
 mod pack;
 #[cfg(target_arch = "x86_64")]
+mod pack_avx2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod pack_avx512;
 pub(crate) mod packed;
 mod portable;

@@ -123,13 +123,22 @@ pub(super) unsafe fn block_portable<const ROUND: bool>(
     word_major: bool,
     out: &mut Block,
 ) {
-    for lane in 0..16 {
-        for p in 0..16 {
-            // SAFETY: by this function's contract.
-            let x = unsafe { *src.add(lane * lane_stride + p * k_stride) };
-            let x = if ROUND { round(x) } else { x };
-            let (i, j) = if word_major { (p, lane) } else { (lane, p) };
-            out.0[i][j] = x.to_bits();
+    let stride = if k_stride == 1 { lane_stride } else { k_stride };
+    let mut rows = [[0; 16]; 16];
+    for (i, row) in rows.iter_mut().enumerate() {
+        // SAFETY: by this function's contract.
+        let from = unsafe { std::slice::from_raw_parts(src.add(i * stride), 16) };
+        for (word, &x) in row.iter_mut().zip(from) {
+            *word = if ROUND { round(x) } else { x }.to_bits();
+        }
+    }
+    if (k_stride == 1) != word_major {
+        out.0 = rows;
+        return;
+    }
+    for (j, out) in out.0.iter_mut().enumerate() {
+        for (word, row) in out.iter_mut().zip(&rows) {
+            *word = row[j];
         }
     }
 }
