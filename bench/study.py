@@ -218,7 +218,9 @@ def mean_of(run, count):
 
 
 def table(variants, results):
-    error = lambda values: f" ± {statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    def error(values, digits):
+        return f" ± {statistics.stdev(values) / len(values) ** 0.5:.{digits}f}" if len(values) > 1 else ""
+
     first = next(iter(variants))
     lines = ["| variant | seeds | million tokens | tokens/s | bits per byte | by language | beside the first |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
@@ -230,10 +232,10 @@ def table(variants, results):
         means = [run["mean"] for run in runs.values()]
         languages = " ".join(f"{statistics.mean(values):.3f}" for values in zip(*(run["languages"] for run in runs.values())))
         apart = [100 * (run["mean"] - by_seed[first][seed]["mean"]) for seed, run in runs.items() if seed in by_seed[first]]
-        beside = f"{statistics.mean(apart):+.2f}{error(apart)}" if apart and name != first else ""
+        beside = f"{statistics.mean(apart):+.2f}{error(apart, 2)}" if apart and name != first else ""
         tokens = statistics.mean(run["summary"]["tokens"] for run in runs.values())
         rate = tokens / statistics.mean(run["summary"]["seconds"] for run in runs.values())
-        lines.append(f"| {name} | {len(runs)} | {tokens / 1e6:.2f} | {rate:,.0f} | {statistics.mean(means):.3f}{error(means)} "
+        lines.append(f"| {name} | {len(runs)} | {tokens / 1e6:.2f} | {rate:,.0f} | {statistics.mean(means):.3f}{error(means, 3)} "
                      f"| {languages} | {beside} |")
     return "\n".join(lines)
 
