@@ -45,7 +45,7 @@ def main():
         torch += ["--mode", "compile-bf16", "--keep-memory", "--qk-norm"]
         ours = [a.ours, "bench", "train", "--config", config, *size, "--optimizer", a.optimizer, "--json"]
         # Without instructions for them, products of bf16 take seconds each.
-        limits = run(sys.executable, f"{a.peers}/limits.py", *([] if bf16 else ["--reps", "4"]))
+        limits = run(sys.executable, f"{a.peers}/limits.py", *([] if bf16 else ["--n", "1024", "--reps", "4"]))
         peak = max(value["best"] for key, value in limits.items() if key.startswith(f"matmul_{precision}"))
         run(*torch)
         run(*ours)
