@@ -2,6 +2,7 @@
 //! all M rows of A.
 
 use super::few_rows::{Dots, Kernels};
+use super::pack_avx2::round;
 use std::arch::x86_64::*;
 
 /// Goes through Bᵀ by N rows, the last ones singly; each sum is the same either way.
@@ -80,17 +81,6 @@ pub(super) fn avx2(rounded: bool) -> Kernels {
                 }
             }
         }
-    }
-
-    /// Nearest bf16, ties to even, NaN kept.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn round(x: __m256) -> __m256 {
-        let bits = _mm256_castps_si256(x);
-        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-        let up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-        let rounded = _mm256_and_si256(up, _mm256_set1_epi32(0xffff_0000_u32 as i32));
-        _mm256_blendv_ps(_mm256_castsi256_ps(rounded), x, _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x))
     }
 
     if rounded {

@@ -35,7 +35,7 @@ pub(super) unsafe fn block_f32<const ROUND: bool>(
 /// As [`pack::round`](super::pack::round).
 #[inline]
 #[target_feature(enable = "avx2")]
-fn round(x: __m256) -> __m256 {
+pub(super) fn round(x: __m256) -> __m256 {
     let bits = _mm256_castps_si256(x);
     let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
     let up = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
