@@ -148,6 +148,12 @@ fn loss() {
         time(&name("_loss_only"), product, "GFLOP/s", || {
             linear_cross_entropy(&x, &w, &targets, 1e-3, &mut losses, None, None, precision);
         });
+        time(&name("_dx"), 2.0 * product, "GFLOP/s", || {
+            linear_cross_entropy(&x, &w, &targets, 1e-3, &mut losses, Some(&mut dx), None, precision);
+        });
+        time(&name("_dw"), 2.0 * product, "GFLOP/s", || {
+            linear_cross_entropy(&x, &w, &targets, 1e-3, &mut losses, None, Some(&mut dw), precision);
+        });
         time(&name(""), 3.0 * product, "GFLOP/s", || {
             linear_cross_entropy(
                 &x,

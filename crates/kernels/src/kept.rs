@@ -46,6 +46,16 @@ impl Kept {
         }
     }
 
+    /// `len` numbers from `at` as they are kept, if in bf16.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn halves(&self, at: usize, len: usize) -> Option<&[u16]> {
+        assert!(at + len <= self.len, "kept: {at} and {len} of {}", self.len);
+        // SAFETY: inside the blocks, checked above; plain bits.
+        let halves =
+            || unsafe { std::slice::from_raw_parts(self.blocks.as_ptr().cast::<u16>().add(at), len) };
+        (self.precision == Precision::Bf16).then(halves)
+    }
+
     /// Reads the numbers from `at`.
     pub(crate) fn read(&self, at: usize, out: &mut [f32]) {
         assert!(at + out.len() <= self.len, "kept: {at} and {} of {}", out.len(), self.len);
@@ -65,6 +75,15 @@ impl Kept {
 }
 
 impl Part<'_> {
+    /// `len` numbers from `at`, if they are kept in bf16.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn halves(&mut self, at: usize, len: usize) -> Option<&mut [u16]> {
+        match self {
+            Self::F32(_) => None,
+            Self::Bf16(part) => Some(&mut part[at..at + len]),
+        }
+    }
+
     /// Writes `x` from `at`.
     pub(crate) fn write(&mut self, at: usize, x: &[f32]) {
         match self {

@@ -4,11 +4,13 @@ use crate::add::add_to;
 use crate::kept::{Kept, Part};
 use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
-use crate::matmul::packed::{Packer, Panels};
+use crate::matmul::packed::{Packer, Panels, SharedPanels};
 use crate::rms_norm::{backward_rows, forward_rows};
 use crate::rows::{for_blocks, rows_for_threads, rows_per_block};
 use crate::split::sum_into;
 use crate::swiglu;
+#[cfg(target_arch = "x86_64")]
+use crate::swiglu_packed;
 use crate::{Mat, MatMut, Precision, matmul};
 
 /// Numbers of the inner part that a block works on at a time: whole tiles, and whole blocks along K.
@@ -93,15 +95,16 @@ pub fn norm_mlp(mlp: Mlp, x: &[f32], out: &mut [f32], keep: bool) -> Option<Kept
             let width = INNER.min(inner - at);
             let (gate_up, h) = values.split_at_mut(2 * rows * width);
             let (g, u) = gate_up.split_at_mut(rows * width);
-            let h = &mut h[..rows * width];
             ready.product(left.at(0, 0), gate.at(at, 0), c, MatMut::new(g, rows, width), false);
             ready.product(left.at(0, 0), up.at(at, 0), c, MatMut::new(u, rows, width), false);
-            swiglu::forward(g, u, h);
-            if let Some(part) = &mut part {
-                part.write(2 * rows * at, gate_up);
-            }
             h_left.set_k(width);
-            packer.pack_left(Mat::new(h, rows, width), &mut h_left);
+            gate_forward(
+                packer,
+                (g, u, h),
+                width,
+                &mut h_left,
+                part.as_mut().map(|part| (part, 2 * rows * at)),
+            );
             ready.product(h_left.at(0, 0), down.at(0, at), width, MatMut::new(out, rows, c), true);
         }
     });
@@ -132,6 +135,79 @@ fn few_rows(mlp: Mlp, x: &[f32], out: &mut [f32], kept: Option<&mut Kept>) {
             }
         }
     }
+}
+
+/// Gates and ups (rows, `width`) into `h` as a left factor, with `room` for it in f32; kept, if `kept` says where.
+fn gate_forward(
+    packer: Packer,
+    (gate, up, room): (&[f32], &[f32], &mut [f32]),
+    width: usize,
+    h: &mut Panels,
+    kept: Option<(&mut Part, usize)>,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if packer.pairs() {
+        let kept = kept.and_then(|(part, at)| part.halves(at, 2 * gate.len()));
+        // SAFETY: a packer of pairs is there where its instructions are.
+        unsafe { swiglu_packed::forward(gate, up, width, h, kept) };
+        return;
+    }
+    if let Some((part, at)) = kept {
+        part.write(at, gate);
+        part.write(at + gate.len(), up);
+    }
+    let room = &mut room[..gate.len()];
+    swiglu::forward(gate, up, room);
+    packer.pack_left(Mat::new(room, gate.len() / width, width), h);
+}
+
+/// The gradient of [`gate_forward`] from `dh` (rows, `width`) and what was kept, with room for twice and three times as many
+/// numbers.
+///
+/// SAFETY: no other task writes this part of the shared factors.
+unsafe fn gate_backward(
+    packer: Packer,
+    dh: &[f32],
+    (kept, at): (&Kept, usize),
+    (gate_up, rest): (&mut [f32], &mut [f32]),
+    width: usize,
+    out: Back,
+) {
+    let size = dh.len();
+    #[cfg(target_arch = "x86_64")]
+    if packer.pairs()
+        && let Some(kept) = kept.halves(at, 2 * size)
+    {
+        // SAFETY: a packer of pairs is there where its instructions are; and the caller's.
+        unsafe { swiglu_packed::backward(dh, kept, width, out) };
+        return;
+    }
+    kept.read(at, gate_up);
+    let (gate, up) = gate_up.split_at(size);
+    let (dgate, rest) = rest.split_at_mut(size);
+    let (dup, h) = rest.split_at_mut(size);
+    swiglu::backward(dh, gate, up, dgate, dup, h);
+    let (rows, (lane, term)) = (size / width, out.at);
+    for ((d, left), to) in [&*dgate, &*dup].into_iter().zip(out.left).zip(out.columns) {
+        let d = Mat::new(d, rows, width);
+        packer.pack_left(d, left);
+        // SAFETY: the caller's.
+        unsafe { to.pack_left(packer, d.t(), lane, term) };
+    }
+    // SAFETY: the caller's.
+    unsafe { out.h.pack_right(packer, Mat::new(h, rows, width), lane, term) };
+}
+
+/// Gradients of gates and ups (rows, width), and `h` once more, as factors.
+pub(crate) struct Back<'a> {
+    /// Left factors, rows by columns.
+    pub(crate) left: [&'a mut Panels; 2],
+    /// Left factors, columns by rows.
+    pub(crate) columns: [SharedPanels<'a>; 2],
+    /// A right factor, columns by rows.
+    pub(crate) h: SharedPanels<'a>,
+    /// The first column and the first row among the shared factors' lanes and terms.
+    pub(crate) at: (usize, usize),
 }
 
 /// The norm of some rows as a left factor.
@@ -184,30 +260,33 @@ pub fn norm_mlp_backward(mlp: Mlp, x: &[f32], kept: &Kept, dout: &[f32], dx: &mu
             douts_to.pack_left(packer, Mat::new(dout, rows, c).t(), 0, first);
         }
         let mut values = Scratch::take(6 * rows * INNER);
-        let mut left = packer.panels(rows, INNER);
+        let mut lefts = [(); 2].map(|()| packer.panels(rows, INNER));
         let ready = packer.ready();
         for at in (0..inner).step_by(INNER) {
             let width = INNER.min(inner - at);
             let size = rows * width;
             let (gate_up, rest) = values.split_at_mut(2 * size);
             let (dh, rest) = rest[..4 * size].split_at_mut(size);
-            let (dgate, rest) = rest.split_at_mut(size);
-            let (dup, h) = rest.split_at_mut(size);
-            kept.read(2 * (first * inner + rows * at), gate_up);
             ready.product(dout_left.at(0, 0), down.at(at, 0), c, MatMut::new(dh, rows, width), false);
-            let (g, u) = gate_up.split_at(size);
-            swiglu::backward(dh, g, u, dgate, dup, h);
-            left.set_k(width);
-            for (d, weight, to) in [(&*dgate, &gate, dgates_to), (&*dup, &up, dups_to)] {
-                let d = Mat::new(d, rows, width);
-                packer.pack_left(d, &mut left);
+            lefts.iter_mut().for_each(|left| left.set_k(width));
+            let [left_gate, left_up] = &mut lefts;
+            let back =
+                Back { left: [left_gate, left_up], columns: [dgates_to, dups_to], h: hs_to, at: (at, first) };
+            // SAFETY: as above.
+            unsafe {
+                gate_backward(
+                    packer,
+                    dh,
+                    (kept, 2 * (first * inner + rows * at)),
+                    (gate_up, rest),
+                    width,
+                    back,
+                )
+            };
+            for (left, weight) in lefts.iter().zip([&gate, &up]) {
                 let add = at > 0 || std::ptr::eq(weight, &up);
                 ready.product(left.at(0, 0), weight.at(0, at), width, MatMut::new(&mut dy, rows, c), add);
-                // SAFETY: as above.
-                unsafe { to.pack_left(packer, d.t(), at, first) };
             }
-            // SAFETY: as above.
-            unsafe { hs_to.pack_right(packer, Mat::new(h, rows, width), at, first) };
         }
         let mut dnorm = vec![0.0; c];
         backward_rows(&dy, x, mlp.norm, &rstd, &mut y, &mut dnorm);

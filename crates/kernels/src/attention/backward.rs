@@ -5,7 +5,7 @@ use super::AttentionShape;
 use super::backward_bf16;
 use super::keys::{Rows, transposed_tiles};
 use super::product::{Left, product};
-use super::tiles::{Seen, TILE, pad_rows, padded};
+use super::tiles::{Seen, TILE, dot, pad_rows, padded};
 use crate::Precision;
 use crate::matmul::packed::Packer;
 use crate::simd::{lanes, simd};
@@ -160,17 +160,6 @@ impl<'a> Head<'a> {
             head.delta.push(dot(&dout[..d], &out[..d]));
         }
         head
-    }
-}
-
-simd! {
-    fn dot<S>(a: &[f32], b: &[f32]) -> f32 {
-        let mut sum = S::splat(0.0);
-        lanes!(S, (a, b) => () {
-            sum = S::fma(a, b, sum);
-            []
-        });
-        S::sum(sum)
     }
 }
 

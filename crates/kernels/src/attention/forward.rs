@@ -2,10 +2,10 @@
 
 use super::AttentionShape;
 use super::keys::{Keys, Queries};
-use super::tiles::{QUERIES, SPAN, Seen, Shared, TILE, padded};
+use super::tiles::{QUERIES, SPAN, Seen, Shared, TILE, dot, padded};
 use crate::Precision;
 use crate::matmul::packed::{Packer, UNIT};
-use crate::simd::{Simd, lanes, simd};
+use crate::simd::{LANES, lanes, simd};
 use crate::split::map;
 use rayon::prelude::*;
 
@@ -53,11 +53,12 @@ pub fn attention(
         let (i, tile) = (task % (batch * heads), tiles - 1 - task / (batch * heads));
         let (b, h) = (i / heads, i % heads);
         let seen = Seen::of(shape, starts, b, tile * QUERIES, QUERIES);
-        let at = i * tokens + seen.first;
-        let gathered =
-            attend(&q[at * d..][..seen.rows * d], d, scale, &keys[b * kv_heads + h / group], seen, bf16);
+        let q = &q[(i * tokens + seen.first) * d..][..seen.rows * d];
+        let kv = b * kv_heads + h / group;
+        let own = &k[(kv * tokens + seen.first) * d..][..seen.rows * d];
+        let gathered = attend(q, own, d, scale, &keys[kv], seen, bf16);
         // SAFETY: this task alone has these queries of this head.
-        gathered.log_sums(unsafe { lse.part(at, seen.rows) });
+        gathered.log_sums(unsafe { lse.part(i * tokens + seen.first, seen.rows) });
         for row in 0..seen.rows {
             let token = b * tokens + seen.first + row;
             // SAFETY: as above.
@@ -66,36 +67,70 @@ pub fn attention(
     });
 }
 
+/// By how much a score may lie over its query's shift: far from what f32 and bf16 hold, for sums and products too.
+const ABOVE: f32 = 40.0;
+
 /// What up to [`QUERIES`] queries have gathered so far.
-pub(super) struct Gathered {
+struct Gathered {
     width: usize,
-    /// (QUERIES, width): Σ e^(score − max) · v.
+    /// (QUERIES, width): Σ e^(score − shift) · v.
     values: Vec<f32>,
-    /// The greatest score so far.
-    max: [f32; QUERIES],
-    /// Σ e^(score − max).
-    sum: [f32; QUERIES],
+    sums: Sums,
+}
+
+/// What is known of each query's scores.
+pub(super) struct Sums {
+    /// What is taken from a score before its exponential: any score that is seen.
+    pub(super) shift: [f32; QUERIES],
+    /// The greatest score so far, lane by lane.
+    pub(super) max: [[f32; LANES]; QUERIES],
+    /// Σ e^(score − shift), lane by lane.
+    pub(super) sum: [[f32; LANES]; QUERIES],
+    /// The same of exponentials as rounded for their product with the values: what these are divided by, so that the greatest
+    /// is not rounded twice.
+    pub(super) rounded: [[f32; LANES]; QUERIES],
+}
+
+impl Sums {
+    fn new(shift: [f32; QUERIES]) -> Self {
+        let zeros = [[0.0; LANES]; QUERIES];
+        Self { shift, max: [[f32::NEG_INFINITY; LANES]; QUERIES], sum: zeros, rounded: zeros }
+    }
+
+    /// The shifts to begin again with, if a score lies too far over its query's.
+    fn again(&self) -> Option<[f32; QUERIES]> {
+        let (mut shift, mut again) = (self.shift, false);
+        for (shift, max) in shift.iter_mut().zip(&self.max) {
+            let max = max.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            if max > *shift + ABOVE {
+                (*shift, again) = (max, true);
+            }
+        }
+        again.then_some(shift)
+    }
 }
 
 impl Gathered {
     fn log_sums(&self, lse: &mut [f32]) {
-        for ((lse, max), sum) in lse.iter_mut().zip(self.max).zip(self.sum) {
-            *lse = max + sum.ln();
+        let Sums { shift, sum, .. } = &self.sums;
+        for ((lse, shift), sum) in lse.iter_mut().zip(shift).zip(sum) {
+            *lse = shift + sum.iter().sum::<f32>().ln();
         }
     }
 
     /// The result of query `row`, (D).
-    pub(super) fn write(&self, row: usize, out: &mut [f32]) {
-        let by = 1.0 / self.sum[row];
+    fn write(&self, row: usize, out: &mut [f32]) {
+        let by = 1.0 / self.sums.rounded[row].iter().sum::<f32>();
         for (out, x) in out.iter_mut().zip(&self.values[row * self.width..][..self.width]) {
             *out = x * by;
         }
     }
 }
 
-/// Gathers from all keys that the queries `q` (rows, `d`) see.
-pub(super) fn attend(
+/// Gathers from all keys that the queries `q` (rows, `d`) see; `own` (rows, `d`) are the keys of their own positions.
+fn attend(
     q: &[f32],
+    own: &[f32],
     d: usize,
     scale: f32,
     keys: &Keys,
@@ -103,72 +138,57 @@ pub(super) fn attend(
     bf16: Option<Packer>,
 ) -> Gathered {
     let width = padded(d);
-    let mut gathered = Gathered {
-        width,
-        values: vec![0.0; QUERIES * width],
-        max: [f32::NEG_INFINITY; QUERIES],
-        sum: [0.0; QUERIES],
-    };
+    // A query sees itself, so that its own score will do as a shift: exponentials need no maximum first.
+    let mut shift = [0.0; QUERIES];
+    for ((shift, q), k) in shift.iter_mut().zip(q.chunks_exact(d)).zip(own.chunks_exact(d)) {
+        *shift = scale * dot(q, k);
+    }
+    let mut gathered = Gathered { width, values: vec![0.0; QUERIES * width], sums: Sums::new(shift) };
     let mut q = Queries::new(q, d, scale, bf16.as_ref());
-    let bf16 = bf16.as_ref().map(|bf16| (bf16, bf16.ready()));
-    let bf16 = bf16.as_ref().map(|(bf16, ready)| (*bf16, ready));
+    let ready = bf16.as_ref().map(|bf16| bf16.ready());
     let mut scores = [0.0; QUERIES * SPAN];
     let (start, end) = seen.range();
-    for first in (start / TILE * TILE..end).step_by(SPAN) {
-        let n = (end - first).next_multiple_of(UNIT).min(SPAN);
-        keys.scores(&q, bf16.map(|b| b.1), first, n, &mut scores);
-        exponentials(&mut scores, seen, (first, n), &mut gathered);
-        keys.gather(&mut q, bf16, (first, n), &scores, &mut gathered.values);
+    loop {
+        for first in (start / TILE * TILE..end).step_by(SPAN) {
+            let n = (end - first).next_multiple_of(UNIT).min(SPAN);
+            keys.scores(&q, ready.as_ref(), first, n, &mut scores);
+            q.exponentials(&mut scores, seen, (first, n), &mut gathered.sums);
+            keys.gather(&q, ready.as_ref(), (first, n), &scores, &mut gathered.values);
+        }
+        let Some(shift) = gathered.sums.again() else { return gathered };
+        gathered.sums = Sums::new(shift);
+        gathered.values.fill(0.0);
     }
-    gathered
 }
 
 simd! {
-    /// Turns the scores (QUERIES, SPAN) of `n` keys from `first` into e^(score − max).
-    fn exponentials<S>(scores: &mut [f32], seen: Seen, span: (usize, usize), gathered: &mut Gathered) {
+    /// Turns the scores (QUERIES, SPAN) of `n` keys from `first` into e^(score − shift), 0 where they are not seen.
+    pub(super) fn exponentials<S>(scores: &mut [f32], seen: Seen, span: (usize, usize), sums: &mut Sums) {
         let (first, n) = span;
-        let width = gathered.width;
         for i in 0..seen.rows {
-            let values = &mut gathered.values[i * width..][..width];
-            let (max, sum) = (&mut gathered.max[i], &mut gathered.sum[i]);
-            add_row::<S>(&mut scores[i * SPAN..][..n], seen.by(i, first, n), max, sum, values);
+            let scores = &mut scores[i * SPAN..][..n];
+            let (from, to) = seen.by(i, first, n);
+            if from >= to {
+                scores.fill(0.0);
+                continue;
+            }
+            scores[..from].fill(f32::NEG_INFINITY);
+            scores[to..].fill(f32::NEG_INFINITY);
+            let shift = S::splat(sums.shift[i]);
+            // SAFETY: sixteen lanes each.
+            let (mut max, mut sum) = unsafe { (S::load(sums.max[i].as_ptr()), S::load(sums.sum[i].as_ptr())) };
+            lanes!(S, (scores) => (scores) {
+                max = S::max(max, scores);
+                let p = S::exp(S::sub(scores, shift));
+                sum = S::add(sum, p);
+                [p]
+            });
+            // SAFETY: as above.
+            unsafe {
+                S::store(sums.max[i].as_mut_ptr(), max);
+                S::store(sums.sum[i].as_mut_ptr(), sum);
+                S::store(sums.rounded[i].as_mut_ptr(), sum);
+            }
         }
     }
-}
-
-/// Turns one query's scores into e^(score − max), and what was gathered before to the new maximum.
-#[inline(always)]
-fn add_row<S: Simd>(
-    scores: &mut [f32],
-    (from, to): (usize, usize),
-    max: &mut f32,
-    sum: &mut f32,
-    gathered: &mut [f32],
-) {
-    if from >= to {
-        scores.fill(0.0);
-        return;
-    }
-    scores[..from].fill(f32::NEG_INFINITY);
-    scores[to..].fill(f32::NEG_INFINITY);
-    let mut greatest = S::splat(*max);
-    lanes!(S, (scores) => () {
-        greatest = S::max(greatest, scores);
-        []
-    });
-    let greatest = S::greatest(greatest);
-    if greatest > *max {
-        let shrink = (*max - greatest).exp();
-        *max = greatest;
-        *sum *= shrink;
-        let shrink = S::splat(shrink);
-        lanes!(S, (gathered) => (gathered) { [S::mul(gathered, shrink)] });
-    }
-    let (shift, mut added) = (S::splat(greatest), S::splat(0.0));
-    lanes!(S, (scores) => (scores) {
-        let p = S::exp(S::sub(scores, shift));
-        added = S::add(added, p);
-        [p]
-    });
-    *sum += S::sum(added);
 }

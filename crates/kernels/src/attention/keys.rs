@@ -1,7 +1,10 @@
 //! The keys and values of one head, laid out for the products of the forward pass, in f32 or in bf16.
 
+use super::forward::{Sums, exponentials};
+#[cfg(target_arch = "x86_64")]
+use super::packed_probabilities;
 use super::product::{Left, product};
-use super::tiles::{QUERIES, SPAN, TILE, pad_rows, padded, transpose};
+use super::tiles::{QUERIES, SPAN, Seen, TILE, pad_rows, padded, transpose};
 use crate::matmul::packed::{Packer, Panels, Ready, UNIT};
 use crate::simd::simd;
 use crate::{Mat, MatMut};
@@ -28,7 +31,7 @@ pub(super) enum Queries {
     F32(Vec<f32>),
     Bf16 {
         queries: Panels,
-        /// Room for probabilities.
+        /// Exponentials of scores.
         p: Panels,
     },
 }
@@ -64,26 +67,25 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// `gathered (QUERIES, width) += p · v` for `n` keys from `first`; `p` (QUERIES, SPAN).
+    /// `gathered (QUERIES, width) += p · v` for `n` keys from `first`; `p` are the exponentials of `q`, in f32 `p` (QUERIES,
+    /// SPAN).
     pub(super) fn gather(
         &self,
-        q: &mut Queries,
-        bf16: Option<(&Packer, &Ready)>,
+        q: &Queries,
+        ready: Option<&Ready>,
         (first, n): (usize, usize),
         p: &[f32],
         gathered: &mut [f32],
     ) {
         let width = gathered.len() / QUERIES;
-        match (self, q, bf16) {
+        match (self, q, ready) {
             (Self::F32 { values, .. }, Queries::F32(_), _) => {
                 let n = n.min(values.get().len() / width - first);
                 gather_f32(p, &values.get()[first * width..][..n * width], gathered);
             }
-            (Self::Bf16 { values, .. }, Queries::Bf16 { p: packed, .. }, Some((bf16, ready))) => {
-                packed.set_k(n);
-                bf16.pack_left(Mat { cols: n, ..Mat::new(p, QUERIES, SPAN) }, packed);
+            (Self::Bf16 { values, .. }, Queries::Bf16 { p, .. }, Some(ready)) => {
                 let c = MatMut::new(gathered, QUERIES, width);
-                ready.product(packed.at(0, 0), values.at(0, first), n, c, true);
+                ready.product(p.at(0, 0), values.at(0, first), n, c, true);
             }
             _ => unreachable!("one precision for all"),
         }
@@ -100,6 +102,25 @@ impl Queries {
         let mut queries = bf16.panels(QUERIES, width);
         bf16.pack_left(Mat::new(&rows, QUERIES, width), &mut queries);
         Self::Bf16 { queries, p: bf16.panels(QUERIES, SPAN) }
+    }
+
+    /// Makes the scores (QUERIES, SPAN) of `n` keys from `first`, `span`, exponentials: in bf16 packed, in f32 where they are.
+    pub(super) fn exponentials(
+        &mut self,
+        scores: &mut [f32],
+        seen: Seen,
+        span: (usize, usize),
+        sums: &mut Sums,
+    ) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Bf16 { p, .. } => {
+                p.set_k(span.1);
+                // SAFETY: a packer of bf16 is there where its instructions are.
+                unsafe { packed_probabilities::exponentials(scores, seen, span, sums, p) };
+            }
+            _ => exponentials(scores, seen, span, sums),
+        }
     }
 }
 

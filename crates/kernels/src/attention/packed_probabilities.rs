@@ -1,6 +1,7 @@
-//! From a tile's scores to its probabilities and their gradients, packed as they are worked out.
+//! From scores to exponentials, probabilities and their gradients, packed as they are worked out.
 
-use super::tiles::{Seen, TILE};
+use super::forward::Sums;
+use super::tiles::{QUERIES, SPAN, Seen, TILE};
 use crate::matmul::pack_avx512::{interleave, pairs};
 use crate::matmul::packed::Panels;
 use crate::simd::{Avx512, LANES, Simd};
@@ -65,6 +66,55 @@ pub(super) unsafe fn probabilities(
                 out.p_right.store_words(keys + half * LANES, first, right(&rows_p));
                 out.ds_right.store_words(keys + half * LANES, first, right(&rows_ds));
             }
+        }
+    }
+}
+
+/// The scores (QUERIES, SPAN) of `n` keys from `first`, `span`, into `out` as e^(score − shift), queries as rows; what is not
+/// seen becomes 0.
+///
+/// # Safety
+/// The processor has AVX-512 with BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+pub(super) unsafe fn exponentials(
+    scores: &[f32],
+    seen: Seen,
+    (first, n): (usize, usize),
+    sums: &mut Sums,
+    out: &mut Panels,
+) {
+    assert!(scores.len() == QUERIES * SPAN && n <= SPAN, "attention: a span of another size");
+    let (zero, high_halves) = (_mm512_setzero_ps(), _mm512_set1_epi32(0xffff_0000_u32 as i32));
+    for (row, scores) in scores.chunks_exact(SPAN).enumerate() {
+        let (from, to) = if row < seen.rows { seen.by(row, first, n) } else { (0, 0) };
+        let shift = _mm512_set1_ps(sums.shift[row]);
+        // SAFETY: sixteen lanes each.
+        let [mut max, mut sum, mut rounded] = unsafe {
+            [&sums.max[row], &sums.sum[row], &sums.rounded[row]].map(|x| _mm512_loadu_ps(x.as_ptr()))
+        };
+        for keys in (0..n).step_by(2 * LANES) {
+            let mut p = [zero; 2];
+            if keys < to && from < keys + 2 * LANES {
+                for (p, key) in p.iter_mut().zip([keys, keys + LANES]) {
+                    let mask = bits(to, key) & !bits(from, key);
+                    // SAFETY: sixteen numbers of the row.
+                    let score = unsafe { _mm512_loadu_ps(scores[key..key + LANES].as_ptr()) };
+                    max = _mm512_mask_max_ps(max, mask, max, score);
+                    *p = _mm512_maskz_mov_ps(mask, <Avx512 as Simd>::exp(_mm512_sub_ps(score, shift)));
+                    sum = _mm512_add_ps(sum, *p);
+                }
+            }
+            let words = pairs(p[0], p[1]);
+            out.store(row, keys, words);
+            let [even, odd] = [_mm512_slli_epi32::<16>(words), _mm512_and_si512(words, high_halves)];
+            rounded = _mm512_add_ps(rounded, _mm512_castsi512_ps(even));
+            rounded = _mm512_add_ps(rounded, _mm512_castsi512_ps(odd));
+        }
+        // SAFETY: as above.
+        unsafe {
+            _mm512_storeu_ps(sums.max[row].as_mut_ptr(), max);
+            _mm512_storeu_ps(sums.sum[row].as_mut_ptr(), sum);
+            _mm512_storeu_ps(sums.rounded[row].as_mut_ptr(), rounded);
         }
     }
 }

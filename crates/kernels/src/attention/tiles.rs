@@ -1,7 +1,7 @@
 //! How attention is cut into tiles, and what of a tile is seen.
 
 use super::AttentionShape;
-use crate::simd::LANES;
+use crate::simd::{LANES, lanes, simd};
 use std::marker::PhantomData;
 
 /// Keys in a tile, and queries in one of the backward pass.
@@ -23,6 +23,17 @@ pub(super) fn pad_rows(x: &[f32], d: usize, width: usize, scale: f32, out: &mut 
             *out = x * scale;
         }
         out[d..].fill(0.0);
+    }
+}
+
+simd! {
+    pub(super) fn dot<S>(a: &[f32], b: &[f32]) -> f32 {
+        let mut sum = S::splat(0.0);
+        lanes!(S, (a, b) => () {
+            sum = S::fma(a, b, sum);
+            []
+        });
+        S::sum(sum)
     }
 }
 

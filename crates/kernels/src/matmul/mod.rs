@@ -25,6 +25,8 @@ pub(crate) mod packed;
 mod portable;
 #[cfg(test)]
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod square;
 #[cfg(test)]
 mod tests;
 

@@ -91,9 +91,13 @@ pub(crate) fn interleave(halves: __m512i) -> __m512i {
     _mm512_permutexvar_epi16(order, halves)
 }
 
+/// Writes sixteen rows of sixteen words, or their columns.
+///
+/// # Safety
+/// Needs AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store(r: [__m512i; 16], transposed: bool, out: &mut Block) {
+pub(super) unsafe fn store(r: [__m512i; 16], transposed: bool, out: &mut Block) {
     let r = if transposed { transpose(r) } else { r };
     for (row, r) in out.0.iter_mut().zip(r) {
         // SAFETY: a row is 64 bytes, aligned to them.

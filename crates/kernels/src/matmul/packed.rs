@@ -6,6 +6,8 @@
 use super::buffer::{Block, Blocks};
 use super::kernel::{Kernel, Path, Tile};
 use super::pack::{Lanes, Words, pack};
+#[cfg(target_arch = "x86_64")]
+use super::square::Square;
 use super::{Mat, MatMut, Precision};
 use rayon::prelude::*;
 #[cfg(target_arch = "x86_64")]
@@ -121,6 +123,43 @@ impl SharedPanels<'_> {
         unsafe { self.pack(packer, b, Lanes::columns_of(b), (b.cols, b.rows), lane, k) };
     }
 
+    /// Writes a square, its columns the lanes of a left factor from `lane`, its rows the terms from `k`; multiples of 32.
+    ///
+    /// # Safety
+    /// No other task writes these lanes and terms; the panels are pairs of bf16.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn store_left(&self, square: &Square, lane: usize, k: usize) {
+        // SAFETY: the caller's.
+        unsafe { self.store(square, lane, k, true) };
+    }
+
+    /// The same into a right factor.
+    ///
+    /// # Safety
+    /// As [`Self::store_left`].
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(crate) unsafe fn store_right(&self, square: &Square, lane: usize, k: usize) {
+        // SAFETY: the caller's.
+        unsafe { self.store(square, lane, k, false) };
+    }
+
+    /// SAFETY: as above.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn store(&self, square: &Square, lane: usize, k: usize, left: bool) {
+        for half in 0..2 {
+            let at = (lane / 16 + half) * self.k_blocks + k / 32;
+            assert!(k / 32 < self.k_blocks && at < self.len, "packed: a square lies outside its panels");
+            // SAFETY: inside the panels, and this task's alone.
+            square.write(half, left, unsafe { &mut *self.data.add(at) });
+        }
+    }
+
     /// SAFETY: as above.
     unsafe fn pack(
         &self,
@@ -161,6 +200,12 @@ impl Packer {
     pub(crate) fn bf16() -> Option<Self> {
         let packer = Self::new(Precision::Bf16);
         (packer.0.words == Words::Pairs).then_some(packer)
+    }
+
+    /// Whether it packs pairs of bf16.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn pairs(&self) -> bool {
+        self.0.words == Words::Pairs
     }
 
     /// Room for a factor of `lanes` by `k`, of unspecified contents.

@@ -107,12 +107,18 @@ fn attention_over_several_tiles() {
 #[test]
 fn scores_far_apart_stay_finite() {
     let s = shape([1, 70, 1, 1, 2]);
-    let k: Vec<f32> = (0..70).flat_map(|t| [t as f32 * 10.0 - 350.0, 1.0]).collect();
     let q = [1.0, 0.0].repeat(70);
-    let (mut out, mut lse) = (vec![0.0; 140], vec![0.0; 70]);
-    attention(s, &q, &k, &k, &[0; 70], 1.0, &mut out, &mut lse, Precision::F32);
-    for t in 0..70 {
-        assert!((out[2 * t] - k[2 * t]).abs() < 0.01 && (lse[t] - k[2 * t]).abs() < 0.01);
+    for precision in [Precision::F32, Precision::Bf16] {
+        // The greatest score is a query's own, or that of the first key.
+        for (slope, greatest) in [(8.0, None), (-8.0, Some(0))] {
+            let k: Vec<f32> = (0..70).flat_map(|t| [slope * (t as f32 - 35.0), 1.0]).collect();
+            let (mut out, mut lse) = (vec![0.0; 140], vec![0.0; 70]);
+            attention(s, &q, &k, &k, &[0; 70], 1.0, &mut out, &mut lse, precision);
+            for t in 0..70 {
+                let expected = k[2 * greatest.unwrap_or(t)];
+                assert!((out[2 * t] - expected).abs() < 0.01 && (lse[t] - expected).abs() < 0.01, "{t}");
+            }
+        }
     }
 }
 

@@ -244,6 +244,66 @@ fn linear_cross_entropy_and_its_gradients() {
     }
 }
 
+/// The first columns' logits say little of later ones, hundreds greater; and the surest of targets has a gradient near 0.
+#[test]
+fn logits_far_apart_have_losses_and_gradients() {
+    let (n, c, vocab) = (40, 4, 700);
+    // Of few bits, so that rounding to bf16 changes none.
+    let x: Vec<f32> = (0..n * c).map(|i| 1.0 + (i * 7 % 8) as f32 / 8.0).collect();
+    let w: Vec<f32> = (0..vocab).flat_map(|i| [(i / 8) as f32 - 44.0, 0.5, 0.0, -0.5]).collect();
+    let targets: Vec<u32> = (0..n).map(|i| [699, 0, 650, 300][i % 4]).collect();
+    for (precision, tolerance) in [(Precision::F32, 1e-4), (Precision::Bf16, 4e-3)] {
+        let (mut losses, mut dx, mut dw) = (vec![0.0; n], vec![0.0; n * c], vec![0.0; vocab * c]);
+        linear_cross_entropy(&x, &w, &targets, 1.0, &mut losses, Some(&mut dx), Some(&mut dw), precision);
+        let mut expected_dw = vec![0.0; vocab * c];
+        for (i, x) in x.chunks(c).enumerate() {
+            let logits: Vec<f64> = w
+                .chunks(c)
+                .map(|w| w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum())
+                .collect();
+            let max = logits.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = logits.iter().map(|l| (l - max).exp()).sum();
+            let target = targets[i] as usize;
+            let loss = sum.ln() + max - logits[target];
+            assert!(
+                (f64::from(losses[i]) - loss).abs() <= tolerance * (1.0 + loss),
+                "{precision:?}, row {i}: {} for {loss}",
+                losses[i]
+            );
+            let mut expected = vec![0.0; c];
+            for (v, l) in logits.iter().enumerate() {
+                let d = (l - max).exp() / sum - f64::from(u8::from(v == target));
+                for j in 0..c {
+                    expected[j] += d * f64::from(w[v * c + j]);
+                    expected_dw[v * c + j] += d * f64::from(x[j]);
+                }
+            }
+            for (found, expected) in dx[i * c..][..c].iter().zip(&expected) {
+                let apart = (f64::from(*found) - expected).abs();
+                assert!(apart <= 44.0 * tolerance, "{precision:?}, row {i}: {found} for {expected}");
+            }
+        }
+        for (found, expected) in dw.iter().zip(&expected_dw) {
+            let apart = (f64::from(*found) - expected).abs();
+            assert!(apart <= 10.0 * tolerance, "{precision:?}: {found} for {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_stays_so() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let (mut x, w) = (numbers(40 * 3, 1), numbers(300 * 3, 2));
+            x[7 * 3] = bad;
+            let (mut losses, mut dx) = (vec![0.0; 40], vec![0.0; 40 * 3]);
+            linear_cross_entropy(&x, &w, &[5; 40], 1.0, &mut losses, Some(&mut dx), None, precision);
+            let no_numbers: Vec<usize> = (0..40).filter(|&i| !losses[i].is_finite()).collect();
+            assert_eq!(no_numbers, [7], "{precision:?}, {bad}");
+        }
+    }
+}
+
 #[test]
 fn blocks_sum_the_same_on_any_number_of_threads() {
     let (n, c, i) = (300, 48, 130);

@@ -1,0 +1,185 @@
+//! From logits to exponentials and their sums, packed while they are in the cache.
+
+use super::COLUMNS;
+use crate::Mat;
+use crate::matmul::packed::{Packer, Panels, SharedPanels, UNIT};
+#[cfg(target_arch = "x86_64")]
+use crate::matmul::square::Square;
+use crate::simd::{LANES, lanes, simd};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// By how much a logit may lie over its row's shift: far from what f32 and bf16 hold, for sums and products too.
+const ABOVE: f32 = 40.0;
+
+/// What is known of some rows so far.
+pub(super) struct RowSums {
+    /// What is taken from each logit before the exponential.
+    pub(super) shift: Vec<f32>,
+    /// The target's logit.
+    pub(super) target: Vec<f32>,
+    /// The greatest logit but the target's, lane by lane.
+    max: Vec<[f32; LANES]>,
+    /// The sum of exponentials but the target's, lane by lane.
+    sum: Vec<[f32; LANES]>,
+    /// Whether the shifts are final.
+    again: bool,
+}
+
+impl RowSums {
+    /// Of `rows` rows, filled up to whole [`UNIT`]s.
+    pub(super) fn new(rows: usize) -> Self {
+        let filled = rows.next_multiple_of(UNIT);
+        Self {
+            shift: vec![0.0; filled],
+            target: vec![f32::NEG_INFINITY; filled],
+            max: vec![[f32::NEG_INFINITY; LANES]; filled],
+            sum: vec![[0.0; LANES]; filled],
+            again: false,
+        }
+    }
+
+    /// Takes the shift of a row from its first logits, the target's among them.
+    pub(super) fn begin(&mut self, row: usize, logits: &[f32]) {
+        if !self.again {
+            self.shift[row] = greatest(logits);
+        }
+    }
+
+    /// Whether a logit lies too far over its row's shift, so that all has to be done again with a greater one.
+    pub(super) fn start_again(&mut self) -> bool {
+        let greatest = self.max.iter().zip(&self.target).map(|(max, target)| greatest(max).max(*target));
+        let mut again = false;
+        for (shift, max) in self.shift.iter_mut().zip(greatest) {
+            if max > *shift + ABOVE {
+                (*shift, again) = (max, true);
+            }
+        }
+        if again {
+            let shift = std::mem::take(&mut self.shift);
+            *self = Self { again, ..Self::new(shift.len()) };
+            self.shift = shift;
+        }
+        again
+    }
+
+    /// The sum of a row's exponentials but the target's, and the target's.
+    pub(super) fn of(&self, row: usize) -> (f32, f32) {
+        (self.sum[row].iter().sum(), (self.target[row] - self.shift[row]).exp())
+    }
+}
+
+simd! {
+    fn greatest<S>(x: &[f32]) -> f32 {
+        let mut max = S::splat(f32::NEG_INFINITY);
+        lanes!(S, (x) or f32::NEG_INFINITY => () {
+            max = S::max(max, x);
+            []
+        });
+        S::greatest(max)
+    }
+}
+
+/// Makes `logits` (rows filled up to whole [`UNIT`]s, [`COLUMNS`]) exponentials, adds them up, and packs them: as a left
+/// factor by columns, and as one of columns by rows at the given lane and term, that of a task's first row. Of a task's rows
+/// they are `rows` from `first`; `cols` columns count. What is filled up is minus infinity. Afterwards `logits` hold nothing
+/// of use.
+pub(super) fn exponentials(
+    packer: Packer,
+    logits: &mut [f32],
+    (first, rows, cols): (usize, usize, usize),
+    sums: &mut RowSums,
+    part: Option<&mut Panels>,
+    factor: Option<(SharedPanels, usize, usize)>,
+) {
+    assert!(logits.len() == rows.next_multiple_of(UNIT) * COLUMNS, "linear_cross_entropy: other rows");
+    #[cfg(target_arch = "x86_64")]
+    if packer.pairs() {
+        // SAFETY: a packer of pairs is there where its instructions are; the rows' part of the factor is this task's.
+        unsafe { in_registers(logits, (first, cols), sums, part, factor) };
+        return;
+    }
+    for (logits, row) in logits.chunks_exact_mut(COLUMNS).zip(first..first + rows) {
+        of_row(&mut logits[..cols], sums.shift[row], &mut sums.max[row], &mut sums.sum[row]);
+    }
+    let exps = Mat { cols, ..Mat::new(&logits[..rows * COLUMNS], rows, COLUMNS) };
+    if let Some(part) = part {
+        // SAFETY: nobody else has it.
+        unsafe { part.shared().pack_left(packer, exps, first, 0) };
+    }
+    if let Some((to, lane, term)) = factor {
+        // SAFETY: this task alone writes these rows' terms.
+        unsafe { to.pack_left(packer, exps.t(), lane, term + first) };
+    }
+}
+
+simd! {
+    fn of_row<S>(logits: &mut [f32], shift: f32, max: &mut [f32; LANES], sum: &mut [f32; LANES]) {
+        let shift = S::splat(shift);
+        // SAFETY: both are sixteen.
+        let (mut m, mut s) = unsafe { (S::load(max.as_ptr()), S::load(sum.as_ptr())) };
+        lanes!(S, (logits) or f32::NEG_INFINITY => (logits) {
+            m = S::max(m, logits);
+            let e = S::exp(S::sub(logits, shift));
+            s = S::add(s, e);
+            [e]
+        });
+        // SAFETY: as above.
+        unsafe {
+            S::store(max.as_mut_ptr(), m);
+            S::store(sum.as_mut_ptr(), s);
+        }
+    }
+}
+
+/// The same in bf16, packed without writing them as f32 first.
+///
+/// # Safety
+/// The processor has AVX-512 with BF16. No other task writes this part of the factor.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
+unsafe fn in_registers(
+    logits: &[f32],
+    (first, cols): (usize, usize),
+    sums: &mut RowSums,
+    mut part: Option<&mut Panels>,
+    factor: Option<(SharedPanels, usize, usize)>,
+) {
+    use crate::matmul::pack_avx512::pairs;
+    use crate::simd::{Avx512, Simd};
+    let mut square = Square::new();
+    for (logits, first) in logits.chunks_exact(UNIT * COLUMNS).zip((first..).step_by(UNIT)) {
+        for col in (0..cols).step_by(UNIT) {
+            for pair in 0..UNIT / 2 {
+                let mut rows = [[_mm512_setzero_ps(); 2]; 2];
+                for (r, out) in rows.iter_mut().enumerate() {
+                    let r = 2 * pair + r;
+                    let row = first + r;
+                    let at = &logits[r * COLUMNS + col..][..UNIT];
+                    // SAFETY: 32 numbers of the row; sums and maxima are sixteen.
+                    unsafe {
+                        let (a, b) = (_mm512_loadu_ps(at.as_ptr()), _mm512_loadu_ps(at.as_ptr().add(LANES)));
+                        let shift = _mm512_set1_ps(sums.shift[row]);
+                        let max = _mm512_loadu_ps(sums.max[row].as_ptr());
+                        let max = Avx512::max(Avx512::max(max, a), b);
+                        _mm512_storeu_ps(sums.max[row].as_mut_ptr(), max);
+                        let (a, b) =
+                            (Avx512::exp(_mm512_sub_ps(a, shift)), Avx512::exp(_mm512_sub_ps(b, shift)));
+                        let sum = _mm512_loadu_ps(sums.sum[row].as_ptr());
+                        let sum = _mm512_add_ps(_mm512_add_ps(sum, a), b);
+                        _mm512_storeu_ps(sums.sum[row].as_mut_ptr(), sum);
+                        *out = [a, b];
+                    }
+                    if let Some(part) = part.as_deref_mut() {
+                        part.store(row, col, pairs(out[0], out[1]));
+                    }
+                }
+                square.set(pair, rows);
+            }
+            if let Some((to, lane, term)) = factor {
+                // SAFETY: the caller's.
+                unsafe { to.store_left(&square, lane + col, term + first) };
+            }
+        }
+    }
+}
