@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const STEPS: u64 = 60;
 
-/// Both kinds of optimizer memory, several passes over the text, a checkpoint nearly always in the making.
+/// Both kinds of optimizer memory, shorter rows first, several passes over the text, a checkpoint nearly always in the making.
 const TRAIN: &str = "
 batch = 2
 tokens = 128
@@ -20,6 +20,11 @@ steps = 60
 accumulation = 2
 validate_every = 20
 checkpoint_every = 2
+
+[train.first]
+part = 0.4
+batch = 4
+tokens = 64
 ";
 
 const PRETRAIN: [&str; 8] =

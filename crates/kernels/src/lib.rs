@@ -24,8 +24,6 @@ mod rows;
 mod simd;
 mod split;
 mod swiglu;
-#[cfg(target_arch = "x86_64")]
-mod swiglu_packed;
 
 pub use attention::{AttentionShape, attention, attention_backward, qk_norm_rope, qk_norm_rope_backward};
 pub use embedding::{embedding, embedding_backward};

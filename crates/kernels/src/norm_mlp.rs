@@ -4,13 +4,11 @@ use crate::add::add_to;
 use crate::kept::{Kept, Part};
 use crate::matmul::MAX_ROWS;
 use crate::matmul::buffer::Scratch;
-use crate::matmul::packed::{Packer, Panels, SharedPanels};
+use crate::matmul::packed::{Packer, Panels};
 use crate::rms_norm::{backward_rows, forward_rows};
 use crate::rows::{for_blocks, rows_for_threads, rows_per_block};
 use crate::split::sum_into;
-use crate::swiglu;
-#[cfg(target_arch = "x86_64")]
-use crate::swiglu_packed;
+use crate::swiglu::{self, Back};
 use crate::{Mat, MatMut, Precision, matmul};
 
 /// Numbers of the inner part that a block works on at a time: whole tiles, and whole blocks along K.
@@ -98,7 +96,7 @@ pub fn norm_mlp(mlp: Mlp, x: &[f32], out: &mut [f32], keep: bool) -> Option<Kept
             ready.product(left.at(0, 0), gate.at(at, 0), c, MatMut::new(g, rows, width), false);
             ready.product(left.at(0, 0), up.at(at, 0), c, MatMut::new(u, rows, width), false);
             h_left.set_k(width);
-            gate_forward(
+            swiglu::pack_forward(
                 packer,
                 (g, u, h),
                 width,
@@ -135,79 +133,6 @@ fn few_rows(mlp: Mlp, x: &[f32], out: &mut [f32], kept: Option<&mut Kept>) {
             }
         }
     }
-}
-
-/// Gates and ups (rows, `width`) into `h` as a left factor, with `room` for it in f32; kept, if `kept` says where.
-fn gate_forward(
-    packer: Packer,
-    (gate, up, room): (&[f32], &[f32], &mut [f32]),
-    width: usize,
-    h: &mut Panels,
-    kept: Option<(&mut Part, usize)>,
-) {
-    #[cfg(target_arch = "x86_64")]
-    if packer.pairs() {
-        let kept = kept.and_then(|(part, at)| part.halves(at, 2 * gate.len()));
-        // SAFETY: a packer of pairs is there where its instructions are.
-        unsafe { swiglu_packed::forward(gate, up, width, h, kept) };
-        return;
-    }
-    if let Some((part, at)) = kept {
-        part.write(at, gate);
-        part.write(at + gate.len(), up);
-    }
-    let room = &mut room[..gate.len()];
-    swiglu::forward(gate, up, room);
-    packer.pack_left(Mat::new(room, gate.len() / width, width), h);
-}
-
-/// The gradient of [`gate_forward`] from `dh` (rows, `width`) and what was kept, with room for twice and three times as many
-/// numbers.
-///
-/// SAFETY: no other task writes this part of the shared factors.
-unsafe fn gate_backward(
-    packer: Packer,
-    dh: &[f32],
-    (kept, at): (&Kept, usize),
-    (gate_up, rest): (&mut [f32], &mut [f32]),
-    width: usize,
-    out: Back,
-) {
-    let size = dh.len();
-    #[cfg(target_arch = "x86_64")]
-    if packer.pairs()
-        && let Some(kept) = kept.halves(at, 2 * size)
-    {
-        // SAFETY: a packer of pairs is there where its instructions are; and the caller's.
-        unsafe { swiglu_packed::backward(dh, kept, width, out) };
-        return;
-    }
-    kept.read(at, gate_up);
-    let (gate, up) = gate_up.split_at(size);
-    let (dgate, rest) = rest.split_at_mut(size);
-    let (dup, h) = rest.split_at_mut(size);
-    swiglu::backward(dh, gate, up, dgate, dup, h);
-    let (rows, (lane, term)) = (size / width, out.at);
-    for ((d, left), to) in [&*dgate, &*dup].into_iter().zip(out.left).zip(out.columns) {
-        let d = Mat::new(d, rows, width);
-        packer.pack_left(d, left);
-        // SAFETY: the caller's.
-        unsafe { to.pack_left(packer, d.t(), lane, term) };
-    }
-    // SAFETY: the caller's.
-    unsafe { out.h.pack_right(packer, Mat::new(h, rows, width), lane, term) };
-}
-
-/// Gradients of gates and ups (rows, width), and `h` once more, as factors.
-pub(crate) struct Back<'a> {
-    /// Left factors, rows by columns.
-    pub(crate) left: [&'a mut Panels; 2],
-    /// Left factors, columns by rows.
-    pub(crate) columns: [SharedPanels<'a>; 2],
-    /// A right factor, columns by rows.
-    pub(crate) h: SharedPanels<'a>,
-    /// The first column and the first row among the shared factors' lanes and terms.
-    pub(crate) at: (usize, usize),
 }
 
 /// The norm of some rows as a left factor.
@@ -274,7 +199,7 @@ pub fn norm_mlp_backward(mlp: Mlp, x: &[f32], kept: &Kept, dout: &[f32], dx: &mu
                 Back { left: [left_gate, left_up], columns: [dgates_to, dups_to], h: hs_to, at: (at, first) };
             // SAFETY: as above.
             unsafe {
-                gate_backward(
+                swiglu::pack_backward(
                     packer,
                     dh,
                     (kept, 2 * (first * inner + rows * at)),

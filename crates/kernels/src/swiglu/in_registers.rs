@@ -1,9 +1,9 @@
-//! The gate of the feed-forward layer in bf16, packed as it is worked out. What it computes stands in `swiglu`.
+//! The same in bf16, packed as it is worked out.
 
+use super::Back;
 use crate::matmul::pack_avx512::pairs;
 use crate::matmul::packed::{Panels, UNIT};
 use crate::matmul::square::Square;
-use crate::norm_mlp::Back;
 use crate::simd::{Avx512, LANES, Simd};
 use std::arch::x86_64::*;
 
@@ -53,9 +53,9 @@ pub(crate) unsafe fn backward(dh: &[f32], kept: &[u16], width: usize, out: Back)
         for col in (0..width).step_by(UNIT) {
             let inside = mask(width - col);
             for pair in 0..UNIT / 2 {
-                let mut values = [[[_mm512_setzero_ps(); 2]; 2]; 3];
-                for r in 0..2 {
-                    let row = first + 2 * pair + r;
+                let [mut dgates, mut dups, mut hs] = [[[_mm512_setzero_ps(); 2]; 2]; 3];
+                let two = dgates.iter_mut().zip(&mut dups).zip(&mut hs);
+                for (row, ((dgate, dup), h)) in (first + 2 * pair..).zip(two) {
                     if row < rows {
                         let at = row * width + col;
                         let d = load(&dh[at..], inside);
@@ -65,16 +65,16 @@ pub(crate) unsafe fn backward(dh: &[f32], kept: &[u16], width: usize, out: Back)
                             let s = sigmoid(g);
                             let slope = _mm512_mul_ps(s, _mm512_fmadd_ps(g, _mm512_sub_ps(one, s), one));
                             let silu = _mm512_mul_ps(g, s);
-                            values[0][r][half] = _mm512_mul_ps(_mm512_mul_ps(d, u), slope);
-                            values[1][r][half] = _mm512_mul_ps(d, silu);
-                            values[2][r][half] = _mm512_mul_ps(silu, u);
+                            dgate[half] = _mm512_mul_ps(_mm512_mul_ps(d, u), slope);
+                            dup[half] = _mm512_mul_ps(d, silu);
+                            h[half] = _mm512_mul_ps(silu, u);
                         }
                     }
-                    left_gate.store(row, col, pairs(values[0][r][0], values[0][r][1]));
-                    left_up.store(row, col, pairs(values[1][r][0], values[1][r][1]));
+                    left_gate.store(row, col, pairs(dgate[0], dgate[1]));
+                    left_up.store(row, col, pairs(dup[0], dup[1]));
                 }
-                for (square, values) in squares.iter_mut().zip(values) {
-                    square.set(pair, values);
+                for (square, rows) in squares.iter_mut().zip([dgates, dups, hs]) {
+                    square.set(pair, rows);
                 }
             }
             // SAFETY: the caller's.
