@@ -20,7 +20,7 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
     };
     let choices = shuyuan_train::choose(&budget, |recipe, config| {
         let guess = Plan::new(recipe, config).flops_per_step / (0.5 * budget.peak);
-        // No more than a hundredth of the time for each of the two that are measured.
+        // No more than a hundredth of the time for each that is measured.
         if (REHEARSED as f64) * guess > 0.01 * budget.seconds {
             return Ok(None);
         }

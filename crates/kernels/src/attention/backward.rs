@@ -7,6 +7,7 @@ use super::keys::{Rows, transposed_tiles};
 use super::product::{Left, product};
 use super::tiles::{Seen, TILE, dot, pad_rows, padded};
 use crate::Precision;
+use crate::matmul::buffer::Scratch;
 use crate::matmul::packed::Packer;
 use crate::simd::{lanes, simd};
 use rayon::prelude::*;
@@ -125,10 +126,10 @@ fn take_rows(x: &[f32], d: usize, scale: f32, out: &mut [f32]) {
 /// One query head; tokens filled up to whole tiles, head_dim to whole vectors.
 pub(super) struct Head<'a> {
     /// Times the scale.
-    pub(super) q: Vec<f32>,
-    pub(super) dout: Vec<f32>,
+    pub(super) q: Scratch,
+    pub(super) dout: Scratch,
     /// Not yet times the scale.
-    pub(super) dq: Vec<f32>,
+    pub(super) dq: Scratch,
     pub(super) lse: &'a [f32],
     /// Σ dout · out of each token.
     pub(super) delta: Vec<f32>,
@@ -145,18 +146,18 @@ impl<'a> Head<'a> {
         let d = shape.head_dim;
         let width = padded(d);
         let len = shape.tokens.next_multiple_of(TILE) * width;
-        let mut head = Self {
-            q: vec![0.0; len],
-            dout: vec![0.0; len],
-            dq: vec![0.0; len],
-            lse,
-            delta: Vec::with_capacity(shape.tokens),
-        };
+        let [q_rows, dout_rows, mut dq] = [0; 3].map(|_| Scratch::take(len));
+        dq.fill(0.0);
+        let delta = Vec::with_capacity(shape.tokens);
+        let mut head = Self { q: q_rows, dout: dout_rows, dq, lse, delta };
         pad_rows(q, d, width, scale, &mut head.q);
+        head.q[shape.tokens * width..].fill(0.0);
+        head.dout[shape.tokens * width..].fill(0.0);
         let stride = shape.heads * d;
         let rows = dout.chunks(stride).zip(out.chunks(stride)).zip(head.dout.chunks_exact_mut(width));
         for ((dout, out), row) in rows.take(shape.tokens) {
             row[..d].copy_from_slice(&dout[..d]);
+            row[d..].fill(0.0);
             head.delta.push(dot(&dout[..d], &out[..d]));
         }
         head

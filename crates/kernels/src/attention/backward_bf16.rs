@@ -19,9 +19,11 @@ pub(super) fn run<'a>(
     let tokens = k.len() / d;
     let width = padded(d);
     let k = Mat::new(k, tokens, d);
-    let k_columns = right(bf16, k.t());
-    let v_columns = right(bf16, Mat::new(v, tokens, d).t());
-    let k_rows = right(bf16, k);
+    // Whole tiles of keys are read, also where the tokens end before.
+    let whole = tokens.next_multiple_of(TILE);
+    let k_columns = right(bf16, k.t(), whole);
+    let v_columns = right(bf16, Mat::new(v, tokens, d).t(), whole);
+    let k_rows = right(bf16, k, d);
     let queries: Vec<Packed> = heads.iter().map(|head| Packed::new(head, width, bf16)).collect();
     let (mut p, mut ds) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
     let tile = || bf16.panels(TILE, TILE);
@@ -98,10 +100,12 @@ fn left(bf16: Packer, a: Mat) -> Panels {
     panels
 }
 
-fn right(bf16: Packer, b: Mat) -> Panels {
-    // Whole tiles of keys are read, also where the tokens end before.
-    let mut panels = bf16.panels(b.cols.next_multiple_of(TILE), b.rows);
-    panels.clear();
+/// With room for `lanes` columns, those beyond the matrix's own zero.
+fn right(bf16: Packer, b: Mat, lanes: usize) -> Panels {
+    let mut panels = bf16.panels(lanes, b.rows);
+    if b.cols.next_multiple_of(UNIT) < lanes {
+        panels.clear();
+    }
     bf16.pack_right(b, &mut panels);
     panels
 }
