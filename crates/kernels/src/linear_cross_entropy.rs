@@ -11,10 +11,11 @@ use rayon::prelude::*;
 /// The target of a position that has no loss.
 pub const IGNORE: u32 = u32::MAX;
 
-/// Rows that a task takes through all weights, at most: so often are these read from memory or the third-level cache.
+/// Rows that a task takes through all weights, at most: for so many, these are read once from beyond the second-level cache.
 const ROWS: usize = 256;
-/// Rows and columns of logits that it holds, in the nearer caches.
+/// Rows of logits that it holds at a time.
 const STRIP: usize = 64;
+/// Columns of logits that it holds at a time: with their weights they stay in the second-level cache.
 const COLUMNS: usize = 256;
 /// Exponentials of logits held at a time, packed: 32 MiB in bf16. Each time, `dw` is read and written once.
 const LOGITS: usize = 1 << 24;
@@ -143,7 +144,12 @@ impl Work<'_> {
         for (row, &target) in targets.iter().enumerate() {
             let (others, of_target) = sums.of(row);
             let sum = others + of_target;
-            losses.push(sum.ln() + sums.shift[row] - sums.target[row]);
+            losses.push(if others <= of_target {
+                // As exact as small losses are.
+                (others / of_target).ln_1p()
+            } else {
+                sum.ln() + (sums.shift[row] - sums.target[row])
+            });
             let (by, at_target) = (self.loss_scale / sum, -self.loss_scale * others / sum);
             at_targets.push(at_target);
             if self.back.is_some() {

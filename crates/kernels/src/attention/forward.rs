@@ -67,8 +67,9 @@ pub fn attention(
     });
 }
 
-/// By how much a score may lie over its query's shift: far from what f32 and bf16 hold, for sums and products too.
-const ABOVE: f32 = 40.0;
+/// By how much the greatest score may lie over or under its query's shift: far from what f32 and bf16 hold, for sums and
+/// products too.
+const APART: f32 = 40.0;
 
 /// What up to [`QUERIES`] queries have gathered so far.
 struct Gathered {
@@ -80,14 +81,14 @@ struct Gathered {
 
 /// What is known of each query's scores.
 pub(super) struct Sums {
-    /// What is taken from a score before its exponential: any score that is seen.
+    /// What is taken from a score before its exponential: at first about the query's own score.
     pub(super) shift: [f32; QUERIES],
     /// The greatest score so far, lane by lane.
     pub(super) max: [[f32; LANES]; QUERIES],
     /// Σ e^(score − shift), lane by lane.
     pub(super) sum: [[f32; LANES]; QUERIES],
-    /// The same of exponentials as rounded for their product with the values: what these are divided by, so that the greatest
-    /// is not rounded twice.
+    /// The same of exponentials as they are rounded for their product with the values: divided by it, their weights add up
+    /// to one.
     pub(super) rounded: [[f32; LANES]; QUERIES],
 }
 
@@ -97,12 +98,13 @@ impl Sums {
         Self { shift, max: [[f32::NEG_INFINITY; LANES]; QUERIES], sum: zeros, rounded: zeros }
     }
 
-    /// The shifts to begin again with, if a score lies too far over its query's.
+    /// The shifts to begin again with, if the greatest score of a query lies too far from its own.
     fn again(&self) -> Option<[f32; QUERIES]> {
         let (mut shift, mut again) = (self.shift, false);
         for (shift, max) in shift.iter_mut().zip(&self.max) {
             let max = max.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            if max > *shift + ABOVE {
+            let seen = max > f32::NEG_INFINITY;
+            if max > *shift + APART || (seen && max < *shift - APART) {
                 (*shift, again) = (max, true);
             }
         }
@@ -138,7 +140,8 @@ fn attend(
     bf16: Option<Packer>,
 ) -> Gathered {
     let width = padded(d);
-    // A query sees itself, so that its own score will do as a shift: exponentials need no maximum first.
+    // A query sees itself, so that its own score will do as a shift: exponentials need no maximum first. In bf16 it is not
+    // quite that score, since queries and keys are rounded.
     let mut shift = [0.0; QUERIES];
     for ((shift, q), k) in shift.iter_mut().zip(q.chunks_exact(d)).zip(own.chunks_exact(d)) {
         *shift = scale * dot(q, k);

@@ -22,8 +22,8 @@ pub(super) struct RowSums {
     max: Vec<[f32; LANES]>,
     /// The sum of exponentials but the target's, lane by lane.
     sum: Vec<[f32; LANES]>,
-    /// Whether the shifts are final.
-    again: bool,
+    /// Whether the shifts are final, not of the first columns.
+    final_shifts: bool,
 }
 
 impl RowSums {
@@ -35,18 +35,18 @@ impl RowSums {
             target: vec![f32::NEG_INFINITY; filled],
             max: vec![[f32::NEG_INFINITY; LANES]; filled],
             sum: vec![[0.0; LANES]; filled],
-            again: false,
+            final_shifts: false,
         }
     }
 
     /// Takes the shift of a row from its first logits, the target's among them.
     pub(super) fn begin(&mut self, row: usize, logits: &[f32]) {
-        if !self.again {
+        if !self.final_shifts {
             self.shift[row] = greatest(logits);
         }
     }
 
-    /// Whether a logit lies too far over its row's shift, so that all has to be done again with a greater one.
+    /// If a logit lies too far over its row's shift, begins anew with a greater one; then all has to be gone through again.
     pub(super) fn start_again(&mut self) -> bool {
         let greatest = self.max.iter().zip(&self.target).map(|(max, target)| greatest(max).max(*target));
         let mut again = false;
@@ -57,7 +57,7 @@ impl RowSums {
         }
         if again {
             let shift = std::mem::take(&mut self.shift);
-            *self = Self { again, ..Self::new(shift.len()) };
+            *self = Self { final_shifts: true, ..Self::new(shift.len()) };
             self.shift = shift;
         }
         again

@@ -152,6 +152,7 @@ impl SharedPanels<'_> {
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn store(&self, square: &Square, lane: usize, k: usize, left: bool) {
+        debug_assert!(lane.is_multiple_of(32) && k.is_multiple_of(32));
         for half in 0..2 {
             let at = (lane / 16 + half) * self.k_blocks + k / 32;
             assert!(k / 32 < self.k_blocks && at < self.len, "packed: a square lies outside its panels");

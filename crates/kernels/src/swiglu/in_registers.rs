@@ -1,4 +1,4 @@
-//! The same in bf16, packed as it is worked out.
+//! SwiGLU in bf16, packed as it is worked out.
 
 use super::Back;
 use crate::matmul::pack_avx512::pairs;
@@ -19,6 +19,7 @@ pub(crate) unsafe fn forward(
     h: &mut Panels,
     kept: Option<&mut [u16]>,
 ) {
+    assert!(up.len() == gate.len() && kept.as_ref().is_none_or(|kept| kept.len() == 2 * gate.len()));
     let (mut kept_gate, mut kept_up) =
         kept.map_or((None, None), |kept| Some(kept.split_at_mut(gate.len())).unzip());
     for (row, (gate, up)) in gate.chunks_exact(width).zip(up.chunks_exact(width)).enumerate() {
@@ -121,9 +122,9 @@ fn widen(x: &[u16], inside: u32) -> [__m512; 2] {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn sigmoid(x: __m512) -> __m512 {
-    // Beyond, the sum would be infinite, and its reciprocal's step not a number.
-    let x = _mm512_max_ps(x, _mm512_set1_ps(-88.0));
+    // Below, it is 0: the sum would be infinite, and its reciprocal's step not a number.
+    let inside = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(-88.0));
     let y = _mm512_add_ps(_mm512_set1_ps(1.0), Avx512::exp(_mm512_sub_ps(_mm512_setzero_ps(), x)));
     let r = _mm512_rcp14_ps(y);
-    _mm512_mul_ps(r, _mm512_fnmadd_ps(y, r, _mm512_set1_ps(2.0)))
+    _mm512_maskz_mul_ps(inside, r, _mm512_fnmadd_ps(y, r, _mm512_set1_ps(2.0)))
 }

@@ -32,7 +32,8 @@ simd! {
     }
 }
 
-/// Gates and ups (rows, `width`) into `h` as a left factor, with `room` for it in f32; kept, if `kept` says where.
+/// Gates and ups (rows, `width`) into `h` as a left factor; kept, if `kept` says where. `room` is for `h` in f32, where it is
+/// not packed from registers.
 pub(crate) fn pack_forward(
     packer: Packer,
     (gate, up, room): (&[f32], &[f32], &mut [f32]),
@@ -56,8 +57,8 @@ pub(crate) fn pack_forward(
     packer.pack_left(Mat::new(room, gate.len() / width, width), h);
 }
 
-/// The gradient of [`pack_forward`] from `dh` (rows, `width`) and what was kept, with room in f32 for gates and ups, and for
-/// three more of `dh`'s size.
+/// The gradient of [`pack_forward`] from `dh` (rows, `width`) and what was kept. `gate_up` and `rest`, twice and three times as
+/// long as `dh`, are room in f32, where it is not packed from registers.
 ///
 /// # Safety
 /// No other task writes this part of the shared factors.
