@@ -1,7 +1,7 @@
 //! The tiles of the backward pass in bf16, with everything but the probabilities packed once.
 
 use super::backward::Head;
-use super::packed_probabilities;
+use super::in_registers;
 use super::tiles::{Seen, TILE, padded};
 use crate::matmul::packed::{Packer, Panels, UNIT};
 use crate::{Mat, MatMut};
@@ -27,7 +27,7 @@ pub(super) fn run<'a>(
     let queries: Vec<Packed> = heads.iter().map(|head| Packed::new(head, width, bf16)).collect();
     let (mut p, mut ds) = (vec![0.0; TILE * TILE], vec![0.0; TILE * TILE]);
     let tile = || bf16.panels(TILE, TILE);
-    let mut tile = packed_probabilities::Packed { p_right: tile(), ds_right: tile(), ds_left: tile() };
+    let mut tile = in_registers::Packed { p_right: tile(), ds_right: tile(), ds_left: tile() };
     // Transposed, (width, TILE): the probabilities then are a right factor as they lie, queries following each other.
     let (mut dk_tile, mut dv_tile) = (vec![0.0; width * TILE], vec![0.0; width * TILE]);
     let ready = bf16.ready();
@@ -44,7 +44,7 @@ pub(super) fn run<'a>(
                 ready.product(packed.dout.at(query, 0), v_columns.at(key, 0), terms, square(&mut ds), false);
                 // SAFETY: a packer of bf16 is there where its instructions are.
                 unsafe {
-                    packed_probabilities::probabilities(&p, &ds, seen, j, head.lse, &head.delta, &mut tile);
+                    in_registers::probabilities(&p, &ds, seen, j, head.lse, &head.delta, &mut tile);
                 }
                 let tall = |x| MatMut::new(x, width, TILE);
                 ready.product(

@@ -2,7 +2,7 @@
 
 use super::forward::{Sums, exponentials};
 #[cfg(target_arch = "x86_64")]
-use super::packed_probabilities;
+use super::in_registers;
 use super::product::{Left, product};
 use super::tiles::{QUERIES, SPAN, Seen, TILE, pad_rows, padded, transpose};
 use crate::matmul::packed::{Packer, Panels, Ready, UNIT};
@@ -117,7 +117,7 @@ impl Queries {
             Self::Bf16 { p, .. } => {
                 p.set_k(span.1);
                 // SAFETY: a packer of bf16 is there where its instructions are.
-                unsafe { packed_probabilities::exponentials(scores, seen, span, sums, p) };
+                unsafe { in_registers::exponentials(scores, seen, span, sums, p) };
             }
             _ => exponentials(scores, seen, span, sums),
         }

@@ -4,9 +4,9 @@ mod backward;
 #[cfg(target_arch = "x86_64")]
 mod backward_bf16;
 mod forward;
-mod keys;
 #[cfg(target_arch = "x86_64")]
-mod packed_probabilities;
+mod in_registers;
+mod keys;
 mod product;
 mod qk_norm_rope;
 mod tiles;
