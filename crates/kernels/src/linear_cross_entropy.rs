@@ -65,6 +65,7 @@ pub fn linear_cross_entropy(
         Some(_) => (LOGITS / vocab.max(1) / STRIP * STRIP).clamp(HELD[0], HELD[1]),
         None => kept.len().max(1),
     };
+    // Work for all threads; results do not depend on it.
     let rows = (n / (4 * rayon::current_num_threads())).next_multiple_of(STRIP).clamp(STRIP, ROWS);
     for kept in kept.chunks(at_once) {
         // Factors of the gradient of `w`, their K the rows.
