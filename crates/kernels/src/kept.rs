@@ -47,7 +47,6 @@ impl Kept {
     }
 
     /// `len` numbers from `at` as they are kept, if in bf16.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn halves(&self, at: usize, len: usize) -> Option<&[u16]> {
         assert!(at + len <= self.len, "kept: {at} and {len} of {}", self.len);
         // SAFETY: inside the blocks, checked above; plain bits.
@@ -58,18 +57,12 @@ impl Kept {
 
     /// Reads the numbers from `at`.
     pub(crate) fn read(&self, at: usize, out: &mut [f32]) {
-        assert!(at + out.len() <= self.len, "kept: {at} and {} of {}", out.len(), self.len);
-        let data = self.blocks.as_ptr();
-        // SAFETY: inside the blocks, checked above; plain bits.
-        match self.precision {
-            Precision::F32 => {
-                out.copy_from_slice(unsafe {
-                    std::slice::from_raw_parts(data.cast::<f32>().add(at), out.len())
-                });
-            }
-            Precision::Bf16 => {
-                widen(unsafe { std::slice::from_raw_parts(data.cast::<u16>().add(at), out.len()) }, out);
-            }
+        match self.halves(at, out.len()) {
+            Some(halves) => widen(halves, out),
+            // SAFETY: inside the blocks, which `halves` checks; plain bits.
+            None => out.copy_from_slice(unsafe {
+                std::slice::from_raw_parts(self.blocks.as_ptr().cast::<f32>().add(at), out.len())
+            }),
         }
     }
 }

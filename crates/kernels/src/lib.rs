@@ -21,6 +21,7 @@ mod pool;
 mod quant;
 mod rms_norm;
 mod rows;
+mod shifted;
 mod simd;
 mod split;
 mod swiglu;

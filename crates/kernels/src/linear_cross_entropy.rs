@@ -159,7 +159,9 @@ impl Work<'_> {
                     *dx = *dx * by + w * at_target;
                 }
             }
-            xs[row * c..][..c].iter_mut().for_each(|x| *x *= by);
+            if factors.is_some() {
+                xs[row * c..][..c].iter_mut().for_each(|x| *x *= by);
+            }
         }
         if let Some((_, to)) = factors {
             // SAFETY: this task alone writes these rows' terms.

@@ -5,7 +5,8 @@ use super::keys::{Keys, Queries};
 use super::tiles::{QUERIES, SPAN, Seen, Shared, TILE, dot, padded};
 use crate::Precision;
 use crate::matmul::packed::{Packer, UNIT};
-use crate::simd::{LANES, lanes, simd};
+use crate::shifted::{APART, exponentials_of_row};
+use crate::simd::LANES;
 use crate::split::map;
 use rayon::prelude::*;
 
@@ -66,10 +67,6 @@ pub fn attention(
         }
     });
 }
-
-/// By how much the greatest score may lie over or under its query's shift: far from what f32 and bf16 hold, for sums and
-/// products too.
-const APART: f32 = 40.0;
 
 /// What up to [`QUERIES`] queries have gathered so far.
 struct Gathered {
@@ -164,34 +161,18 @@ fn attend(
     }
 }
 
-simd! {
-    /// Turns the scores (QUERIES, SPAN) of `n` keys from `first` into e^(score − shift), 0 where they are not seen.
-    pub(super) fn exponentials<S>(scores: &mut [f32], seen: Seen, span: (usize, usize), sums: &mut Sums) {
-        let (first, n) = span;
-        for i in 0..seen.rows {
-            let scores = &mut scores[i * SPAN..][..n];
-            let (from, to) = seen.by(i, first, n);
-            if from >= to {
-                scores.fill(0.0);
-                continue;
-            }
-            scores[..from].fill(f32::NEG_INFINITY);
-            scores[to..].fill(f32::NEG_INFINITY);
-            let shift = S::splat(sums.shift[i]);
-            // SAFETY: sixteen lanes each.
-            let (mut max, mut sum) = unsafe { (S::load(sums.max[i].as_ptr()), S::load(sums.sum[i].as_ptr())) };
-            lanes!(S, (scores) => (scores) {
-                max = S::max(max, scores);
-                let p = S::exp(S::sub(scores, shift));
-                sum = S::add(sum, p);
-                [p]
-            });
-            // SAFETY: as above.
-            unsafe {
-                S::store(sums.max[i].as_mut_ptr(), max);
-                S::store(sums.sum[i].as_mut_ptr(), sum);
-                S::store(sums.rounded[i].as_mut_ptr(), sum);
-            }
+/// Turns the scores (QUERIES, SPAN) of `n` keys from `first` into e^(score − shift), 0 where they are not seen.
+pub(super) fn exponentials(scores: &mut [f32], seen: Seen, (first, n): (usize, usize), sums: &mut Sums) {
+    for i in 0..seen.rows {
+        let scores = &mut scores[i * SPAN..][..n];
+        let (from, to) = seen.by(i, first, n);
+        if from >= to {
+            scores.fill(0.0);
+            continue;
         }
+        scores[..from].fill(f32::NEG_INFINITY);
+        scores[to..].fill(f32::NEG_INFINITY);
+        exponentials_of_row(scores, sums.shift[i], &mut sums.max[i], &mut sums.sum[i]);
+        sums.rounded[i] = sums.sum[i];
     }
 }

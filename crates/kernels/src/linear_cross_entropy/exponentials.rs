@@ -5,12 +5,10 @@ use crate::Mat;
 use crate::matmul::packed::{Packer, Panels, SharedPanels, UNIT};
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::square::Square;
+use crate::shifted::{APART, exponentials_of_row};
 use crate::simd::{LANES, lanes, simd};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::*;
-
-/// By how much a logit may lie over its row's shift: far from what f32 and bf16 hold, for sums and products too.
-const ABOVE: f32 = 40.0;
 
 /// What is known of some rows so far.
 pub(super) struct RowSums {
@@ -51,7 +49,7 @@ impl RowSums {
         let greatest = self.max.iter().zip(&self.target).map(|(max, target)| greatest(max).max(*target));
         let mut again = false;
         for (shift, max) in self.shift.iter_mut().zip(greatest) {
-            if max > *shift + ABOVE {
+            if max > *shift + APART {
                 (*shift, again) = (max, true);
             }
         }
@@ -100,7 +98,7 @@ pub(super) fn exponentials(
         return;
     }
     for (logits, row) in logits.chunks_exact_mut(COLUMNS).zip(first..first + rows) {
-        of_row(&mut logits[..cols], sums.shift[row], &mut sums.max[row], &mut sums.sum[row]);
+        exponentials_of_row(&mut logits[..cols], sums.shift[row], &mut sums.max[row], &mut sums.sum[row]);
     }
     let exps = Mat { cols, ..Mat::new(&logits[..rows * COLUMNS], rows, COLUMNS) };
     if let Some(part) = part {
@@ -110,25 +108,6 @@ pub(super) fn exponentials(
     if let Some((to, lane, term)) = factor {
         // SAFETY: this task alone writes these rows' terms.
         unsafe { to.pack_left(packer, exps.t(), lane, term + first) };
-    }
-}
-
-simd! {
-    fn of_row<S>(logits: &mut [f32], shift: f32, max: &mut [f32; LANES], sum: &mut [f32; LANES]) {
-        let shift = S::splat(shift);
-        // SAFETY: both are sixteen.
-        let (mut m, mut s) = unsafe { (S::load(max.as_ptr()), S::load(sum.as_ptr())) };
-        lanes!(S, (logits) or f32::NEG_INFINITY => (logits) {
-            m = S::max(m, logits);
-            let e = S::exp(S::sub(logits, shift));
-            s = S::add(s, e);
-            [e]
-        });
-        // SAFETY: as above.
-        unsafe {
-            S::store(max.as_mut_ptr(), m);
-            S::store(sum.as_mut_ptr(), s);
-        }
     }
 }
 

@@ -200,11 +200,10 @@ impl Packer {
     /// `None` where the processor has no products of bf16.
     pub(crate) fn bf16() -> Option<Self> {
         let packer = Self::new(Precision::Bf16);
-        (packer.0.words == Words::Pairs).then_some(packer)
+        packer.pairs().then_some(packer)
     }
 
     /// Whether it packs pairs of bf16.
-    #[cfg(target_arch = "x86_64")]
     pub(crate) fn pairs(&self) -> bool {
         self.0.words == Words::Pairs
     }
