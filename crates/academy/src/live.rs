@@ -144,6 +144,8 @@ pub struct Academy {
     pub device: Device,
     /// Who shares the steps of training, if not this process alone: it is then the first of them.
     pub ranks: Option<Box<dyn Ranks>>,
+    /// More cards of this process that share the steps of training with `device`.
+    pub cards: Vec<Device>,
     live: RwLock<Option<LiveModel>>,
     cache: OnceLock<usize>,
     pub(crate) store: Store,
@@ -161,6 +163,7 @@ impl Academy {
             lang,
             device: shuyuan_tensor::cpu(),
             ranks: None,
+            cards: Vec::new(),
             live: RwLock::new(None),
             cache: OnceLock::new(),
             store: Store::default(),
@@ -177,9 +180,9 @@ impl Academy {
         self
     }
 
-    /// Processes that share a step of training.
+    /// Processes, or cards, that share a step of training.
     pub(crate) fn team(&self) -> usize {
-        self.ranks.as_ref().map_or(1, |ranks| ranks.size())
+        self.ranks.as_ref().map_or(1 + self.cards.len(), |ranks| ranks.size())
     }
 
     /// The weights of this moment.

@@ -7,7 +7,7 @@ use crate::ranks;
 use crate::render::shown;
 use crate::stop::{Interrupted, STOP};
 use crate::style::{BOLD, DIM, RESET, duration, grouped};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use shuyuan_academy::stages::{embed, finetune, pretrain};
@@ -53,7 +53,8 @@ struct Length {
     #[arg(long)]
     resume: bool,
     /// Where to train: cpu, or, where this program is built with the feature of the name, cuda, rocm, metal, vulkan or
-    /// webgpu, with a number for one of several (cuda:1)
+    /// webgpu, with a number for one of several (cuda:1). Several cards share each step (cuda:0,cuda:1): each takes the
+    /// recipe's rows, the first one does the rest
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Share each step among the processes that mpirun or srun started (mpirun -n 2 shuyuan … --mpi …): each takes the
@@ -79,7 +80,12 @@ impl Length {
     /// The academy, training where that is asked for.
     fn academy(&self, global: &Global) -> Result<Academy> {
         let mut academy = global.academy()?;
-        academy.device = shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?;
+        let mut devices = shuyuan_tensor::device_list(&self.device).map_err(anyhow::Error::msg)?;
+        academy.device = devices.remove(0);
+        academy.cards = devices;
+        if self.mpi && !academy.cards.is_empty() {
+            bail!("--mpi and several devices: start a rank for each card, with --device of its own");
+        }
         academy.ranks = ranks::join(self.mpi)?;
         Ok(academy)
     }

@@ -181,8 +181,8 @@ fn optimizers() {
     });
     for (rows, cols) in [(C, C), (2 * I, C), (C, I)] {
         let (s, l) = (rows.min(cols) as f64, rows.max(cols) as f64);
-        // Four steps; of the symmetric products half.
-        let work = 4.0 * 2.0 * (1.5 * s * s * l + 0.5 * s * s * s);
+        // Four steps, of squares one by one, else in the Gram form; of the symmetric products half.
+        let work = 2.0 * s * s * if rows == cols { 8.0 * s } else { 3.0 * l + 5.0 * s };
         let n = rows * cols;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         time(&format!("muon_{rows}x{cols}"), work, "GFLOP/s", || {

@@ -54,6 +54,25 @@ pub fn device(name: &str) -> Result<Device, String> {
     }
 }
 
+/// The devices of a list of names, as "cuda:0,cuda:1": one, or several cards.
+///
+/// # Errors
+/// What [`device`] says; a card that is named twice; the CPU among several.
+pub fn device_list(names: &str) -> Result<Vec<Device>, String> {
+    let devices = names.split(',').map(|name| device(name.trim())).collect::<Result<Vec<_>, _>>()?;
+    if devices.len() > 1 && devices.iter().any(is_cpu) {
+        return Err(format!(
+            "devices {names:?}: expected cards alone, found the CPU; its share would be waited for"
+        ));
+    }
+    for (nth, one) in devices.iter().enumerate() {
+        if devices[..nth].contains(one) {
+            return Err(format!("devices {names:?}: one card is named twice"));
+        }
+    }
+    Ok(devices)
+}
+
 /// One of several devices of a kind.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "nothing is built in that could be chosen"))]
@@ -160,6 +179,9 @@ mod tests {
             let error = device(name).unwrap_err();
             assert!(error.contains(name) && error.contains(named), "{error}");
         }
+        assert_eq!(device_list("cpu").unwrap().len(), 1);
+        let error = device_list("cpu, cpu").unwrap_err();
+        assert!(error.contains("cards alone"), "{error}");
         for (kind, _) in GPUS.iter().filter(|(_, built)| !built) {
             let error = device(kind).unwrap_err();
             assert!(error.contains(&format!("--features {kind}")), "{error}");

@@ -3,6 +3,7 @@
 //! The only crate that names Burn's backend types. On the CPU each operation calls `shuyuan-kernels` and carries its
 //! handwritten backward pass; on other devices it is what [`plain`] spells out in Burn's own operations.
 
+mod cards;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod devices;
@@ -15,7 +16,8 @@ mod profile;
 mod slices;
 
 pub use burn::tensor::Device;
-pub use devices::{cpu, cpu_autodiff, device, device_name, devices, has_bf16, is_cpu};
+pub use cards::{can_sum_over, settle, sum_over};
+pub use devices::{cpu, cpu_autodiff, device, device_list, device_name, devices, has_bf16, is_cpu};
 pub use hardware::{Hardware, matmul_peak, read_bandwidth};
 pub use memory::{free_memory, held_memory, peak_memory};
 pub use ops::{

@@ -200,7 +200,7 @@ fn together(items: Vec<MuonItem>, rows: usize, cols: usize, how: Muon) -> Vec<Te
         .collect()
 }
 
-/// As the kernels do it, in bf16 where the device has it: `x` (count, rows, cols).
+/// By the steps of the kernels, one after another, in bf16 where the device has it: `x` (count, rows, cols).
 fn orthogonalise(x: Tensor<3>) -> Tensor<3> {
     let [_, rows, cols] = x.dims();
     let norm = x.clone().square().sum_dim(2).sum_dim(1).sqrt() * 1.01 + 1e-7;

@@ -108,6 +108,12 @@ pub enum TrainError {
         /// The step of the checkpoint, where this rank writes them.
         saved: Option<u64>,
     },
+    /// A device fails.
+    #[error("the device where the model lies: {0}")]
+    Device(String),
+    /// The system gives no threads for the cards.
+    #[error("the threads of the cards do not start: {0}")]
+    Threads(String),
     /// A message between ranks that is none.
     #[error("rank 0 sent what this rank does not know ({0}): all ranks must run the same version of shuyuan")]
     Order(String),

@@ -3,7 +3,7 @@
 use crate::TrainError;
 use burn::module::{ModuleVisitor, Param};
 use burn::prelude::Module;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 use shuyuan_model::Qwen3ForCausalLM;
 use std::collections::BTreeMap;
 
@@ -44,6 +44,27 @@ impl ModuleVisitor for Add<'_> {
     }
 }
 
+struct Zeros {
+    path: Vec<String>,
+    by_name: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Zeros {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let zeros = Tensor::zeros([value.shape().num_elements()], &value.device());
+        self.by_name.insert(self.path.join("."), zeros);
+    }
+}
+
 impl Grads {
     /// Forgets all, so that a step's memory is free for the next one.
     pub(crate) fn clear(&mut self) {
@@ -55,6 +76,28 @@ impl Grads {
         let mut add = Add { path: Vec::new(), grads: &mut grads, sum: &mut self.by_name, missing: None };
         model.visit(&mut add);
         add.missing.map_or(Ok(()), |name| Err(TrainError::NoGradient(name)))
+    }
+
+    /// Those of nothing: a zero for each number of `model`, where it is.
+    pub(crate) fn zeros(model: &Qwen3ForCausalLM) -> Self {
+        let mut zeros = Zeros { path: Vec::new(), by_name: BTreeMap::new() };
+        model.valid().visit(&mut zeros);
+        Self { by_name: zeros.by_name }
+    }
+
+    /// Adds those of the same parameters, from wherever they are.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        for (name, sum) in &mut self.by_name {
+            let Some(grad) = other.by_name.remove(name) else { panic!("{name} has no gradient") };
+            *sum = sum.clone() + grad.to_device(&sum.device());
+        }
+    }
+
+    /// Each becomes the sum of what all `devices` have, of which this is one; see [`shuyuan_tensor::sum_over`].
+    pub(crate) fn sum_over(&mut self, devices: &[Device]) {
+        let (names, grads): (Vec<String>, Vec<Tensor<1>>) =
+            std::mem::take(&mut self.by_name).into_iter().unzip();
+        self.by_name = names.into_iter().zip(shuyuan_tensor::sum_over(grads, devices)).collect();
     }
 
     /// The root of the sum of all squares.

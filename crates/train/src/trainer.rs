@@ -12,6 +12,7 @@ use crate::{
     Data, Metric, Optimizer, Recall, Recipe, TrainError, Validation, contrastive, curve, kept, schedule,
 };
 use burn::module::Module;
+use burn::tensor::Device;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::Qwen3ForCausalLM;
 use shuyuan_ranks::Ranks;
@@ -60,6 +61,8 @@ pub struct Job<'a> {
     pub stop: &'a AtomicBool,
     /// Who shares each step, if not this process alone: it is then the first of them, and each takes the recipe's rows.
     pub ranks: Option<&'a dyn Ranks>,
+    /// More cards of this process, which share each step with the model's: each takes the recipe's rows. None where `ranks` do.
+    pub cards: &'a [Device],
 }
 
 /// How a run ended.
@@ -94,7 +97,8 @@ pub struct Summary {
 /// # Errors
 /// Whatever stops it; the last checkpoint stays.
 pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
-    let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop, ranks } = job;
+    let Job { recipe, mut model, tokenizer, mut data, validation, floor, output, resume, stop, ranks, cards } =
+        job;
     recipe.validate().map_err(|what| TrainError::Recipe { path: output.join("recipe.json"), what })?;
     let lock = Lock::acquire(output)?;
     let there = || match lock.holds() {
@@ -125,7 +129,8 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let mut spikes = Spikes::new(recipe.optimizer.warmup_steps, &metrics);
 
     let mut lost = None;
-    let mut team = Team::begin(ranks, recipe, model.config())?;
+    let device = model.valid().device();
+    let mut team = Team::begin(device.clone(), cards, ranks, recipe, model.config())?;
     let mut rows = state.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
     let mut grads = Grads::default();
     let mut waited = 0.0;
@@ -180,7 +185,11 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
             let trouble = trouble(TroubleKind::Spike, spike);
             observer.spike(&trouble, &trouble::write(output, &trouble)?);
         }
-        model = rayon::scope(|_| optimizer.step(model, &grads, grad_norm, step, factor));
+        model = rayon::scope(|_| {
+            let model = optimizer.step(model, &grads, grad_norm, step, factor);
+            shuyuan_tensor::settle(&device).map(|()| model)
+        })
+        .map_err(TrainError::Device)?;
 
         let fed: usize = batches.iter().map(Batch::taught).sum();
         let seconds = started.elapsed().as_secs_f64();

@@ -155,6 +155,7 @@ fn teach(
         resume,
         stop: seen.stop.map_or(&NEVER, |(_, stop)| stop),
         ranks: None,
+        cards: &[],
     };
     run(job, seen)
 }

@@ -106,6 +106,7 @@ fn losses(precision: &str, seed: Option<u64>) -> Vec<f64> {
         resume: false,
         stop: &AtomicBool::new(false),
         ranks: None,
+        cards: &[],
     };
     let mut seen = Losses(Vec::new());
     run(job, &mut seen).unwrap();

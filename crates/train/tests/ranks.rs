@@ -6,6 +6,7 @@ use common::TOKENIZER;
 use shuyuan_corpus::{Batch, Cursor};
 use shuyuan_model::{Qwen3ForCausalLM, for_each_param};
 use shuyuan_ranks::{Lost, Ranks};
+use shuyuan_tensor::Device;
 use shuyuan_train::{
     Data, Job, Metric, Observer, OptimizerKind, Recipe, Summary, TrainError, dismiss, exchange_seconds,
     read_metrics, run, serve,
@@ -124,10 +125,15 @@ fn threads(size: usize, dies_after: Option<usize>) -> Vec<Threads> {
 struct Rows {
     batch: usize,
     at: u64,
+    /// The rows that there are.
+    end: u64,
 }
 
 impl Data for Rows {
     fn next_batch(&mut self) -> shuyuan_corpus::Result<Option<Batch>> {
+        if self.at >= self.end {
+            return Ok(None);
+        }
         let (mut inputs, mut targets) = (Vec::new(), Vec::new());
         for _ in 0..self.batch {
             let mut state = self.at.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -185,6 +191,30 @@ fn recipe(kind: OptimizerKind, batch: usize, accumulation: usize) -> Recipe {
     recipe
 }
 
+/// A run of this process and as many more devices, in `output`, on so many rows.
+fn teach_on(output: &Path, recipe: &Recipe, cards: &[Device], rows: u64) -> Summary {
+    let stop = AtomicBool::new(false);
+    let data = Rows { batch: recipe.train.batch, at: 0, end: rows };
+    run(Job { cards, ..job(output, recipe, data, &stop) }, &mut Nobody).unwrap()
+}
+
+fn job<'a>(output: &'a Path, recipe: &'a Recipe, data: Rows, stop: &'a AtomicBool) -> Job<'a> {
+    let config = recipe.config(TOKENIZER.vocab_size());
+    Job {
+        recipe,
+        model: Qwen3ForCausalLM::init(&config, 3, &shuyuan_tensor::cpu_autodiff()).unwrap(),
+        tokenizer: &TOKENIZER,
+        data: Box::new(data),
+        validation: None,
+        floor: None,
+        output,
+        resume: false,
+        stop,
+        ranks: None,
+        cards: &[],
+    }
+}
+
 /// A run of `size` ranks in `output`, to its end or until the last of them dies.
 fn teach(
     output: &Path,
@@ -195,7 +225,7 @@ fn teach(
 ) -> Result<Summary, TrainError> {
     let mut ranks = threads(size, dies_after);
     let first = ranks.remove(0);
-    let device = shuyuan_tensor::cpu();
+    let stop = AtomicBool::new(false);
     // Rank 0 moves in: its lines end with the run, and so do the others.
     std::thread::scope(move |scope| {
         for other in ranks {
@@ -204,20 +234,9 @@ fn teach(
                 assert_eq!(end.is_ok(), dies_after.is_none(), "{end:?}");
             });
         }
-        let config = recipe.config(TOKENIZER.vocab_size());
-        let job = Job {
-            recipe,
-            model: Qwen3ForCausalLM::init(&config, 3, &device.autodiff()).unwrap(),
-            tokenizer: &TOKENIZER,
-            data: Box::new(Rows { batch: recipe.train.batch, at: 0 }),
-            validation: None,
-            floor: None,
-            output,
-            resume,
-            stop: &AtomicBool::new(false),
-            ranks: Some(&first),
-        };
-        let summary = run(job, &mut Nobody);
+        let data = Rows { batch: recipe.train.batch, at: 0, end: u64::MAX };
+        let summary =
+            run(Job { resume, ranks: Some(&first), ..job(output, recipe, data, &stop) }, &mut Nobody);
         if dies_after.is_none() {
             dismiss(&first).unwrap();
         }
@@ -264,6 +283,26 @@ fn ranks_follow_one_with_all_rows() {
             assert!(off < most && apart < 5.0 * most, "{kind:?} {name}: losses {off:e}, weights {apart:e}");
         }
     }
+}
+
+/// Cards that cannot add up between themselves, which is what a CPU is: on the first, then.
+#[test]
+fn cards_follow_one_with_all_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str, cards: &[Device], batch, rows| {
+        let output = dir.path().join(name);
+        let summary = teach_on(&output, &recipe(OptimizerKind::AdamW, batch, 1), cards, rows);
+        (losses(&output), numbers(&summary.model), summary.steps)
+    };
+    let more = [shuyuan_tensor::cpu(), shuyuan_tensor::cpu()];
+    let (alone, shared) = (run("alone", &[], 12, u64::MAX), run("shared", &more, 4, u64::MAX));
+    assert_eq!((alone.2, shared.2), (STEPS, STEPS));
+    let off = alone.0.iter().zip(&shared.0).map(|(a, b)| (a - b).abs() / a).fold(0.0, f64::max);
+    let apart = root_mean_square(alone.1.iter().zip(&shared.1).map(|(a, b)| a - b));
+    let apart = apart / root_mean_square(alone.1.iter().copied());
+    assert!(off < 2e-6 && apart < 1e-5, "losses {off:e}, weights {apart:e}");
+    // Eight steps of three cards with four rows each; in the ninth two of them have none.
+    assert_eq!(run("end", &more, 4, 100).2, 9);
 }
 
 #[test]

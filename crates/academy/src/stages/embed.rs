@@ -108,6 +108,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Su
         resume: options.resume,
         stop,
         ranks: academy.ranks.as_deref(),
+        cards: &academy.cards,
     };
     let summary = shuyuan_train::run(job, &mut watch)?;
     finish(academy, &summary, &tokenizer, Some(embed.sentence()), &options.output)?;

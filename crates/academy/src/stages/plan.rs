@@ -54,11 +54,13 @@ pub(super) fn for_device(academy: &Academy, recipe: &mut Recipe) {
     if shuyuan_tensor::is_cpu(device) {
         return;
     }
-    let lacking = recipe.train.precision == "bf16" && !shuyuan_tensor::has_bf16(device);
+    let mut cards = std::iter::once(device).chain(&academy.cards);
+    let name = cards.clone().map(shuyuan_tensor::device_name).collect::<Vec<_>>();
+    let name = name.join(academy.lang.pick("、", ", "));
+    let lacking = recipe.train.precision == "bf16" && !cards.all(shuyuan_tensor::has_bf16);
     if lacking {
         recipe.train.precision = "f32".into();
     }
-    let name = shuyuan_tensor::device_name(device);
     let text = match (academy.lang, lacking) {
         (Lang::Zh, false) => format!("在 {name} 上训练。"),
         (Lang::Zh, true) => format!("在 {name} 上训练;它没有 bf16,乘法改用 f32。"),
@@ -170,6 +172,8 @@ pub(super) fn tell_plan(
     let gflop = plan.flops_per_step * ranks as f64 / 1e9;
     let shared = match academy.lang {
         _ if ranks == 1 => String::new(),
+        Lang::Zh if academy.ranks.is_none() => format!(",由 {ranks} 块卡分担"),
+        Lang::En if academy.ranks.is_none() => format!(", shared by {ranks} cards"),
         Lang::Zh => format!(",由 {ranks} 个进程分担"),
         Lang::En => format!(", shared by {ranks} ranks"),
     };

@@ -48,7 +48,7 @@ struct Memory {
     unknown: &'static str,
 }
 
-const MEMORIES_ZH: [Memory; 9] = [
+const MEMORIES_ZH: [Memory; 12] = [
     Memory {
         tell: "我叫{a}。",
         reply: &["你好，{a}！", "{a}，很高兴认识你！"],
@@ -112,8 +112,29 @@ const MEMORIES_ZH: [Memory; 9] = [
         answer: "你今天很{f}。",
         unknown: "我不知道，你还没有告诉我你的心情。",
     },
+    Memory {
+        tell: "我丢了{+u}。",
+        reply: &["别着急，再找找。", "{u}也许{@s}。"],
+        ask: "我丢了什么？",
+        answer: "你丢了{+u}。",
+        unknown: "我不知道，你还没有告诉我你丢了什么。",
+    },
+    Memory {
+        tell: "我住在{q}旁边。",
+        reply: &["{q}旁边一定很方便。", "好，我记住了。"],
+        ask: "我住在哪里？",
+        answer: "你住在{q}旁边。",
+        unknown: "我不知道，你还没有告诉我你住在哪里。",
+    },
+    Memory {
+        tell: "我想学做{e}。",
+        reply: &["{e}不难做，慢慢来。", "那一定很好吃。"],
+        ask: "我想学做什么菜？",
+        answer: "你想学做{e}。",
+        unknown: "我不知道，你还没有告诉我你想学做什么菜。",
+    },
 ];
-const MEMORIES_EN: [Memory; 9] = [
+const MEMORIES_EN: [Memory; 12] = [
     Memory {
         tell: "My name is {a}.",
         reply: &["Hello, {a}!", "{a}, nice to meet you!"],
@@ -177,9 +198,30 @@ const MEMORIES_EN: [Memory; 9] = [
         answer: "You feel {f} today.",
         unknown: "I do not know. You have not told me how you feel yet.",
     },
+    Memory {
+        tell: "I lost {+u}.",
+        reply: &["Do not worry, look again.", "Perhaps the {u} is {@s}."],
+        ask: "What did I lose?",
+        answer: "You lost {+u}.",
+        unknown: "I do not know. You have not told me what you lost yet.",
+    },
+    Memory {
+        tell: "I live near the {q}.",
+        reply: &["It must be nice to live near the {q}.", "I will remember that."],
+        ask: "Where do I live?",
+        answer: "You live near the {q}.",
+        unknown: "I do not know. You have not told me where you live yet.",
+    },
+    Memory {
+        tell: "I want to learn to cook {e}.",
+        reply: &["It is not hard to cook {e}. Take your time.", "That will taste good."],
+        ask: "What do I want to learn to cook?",
+        answer: "You want to learn to cook {e}.",
+        unknown: "I do not know. You have not told me what you want to learn to cook yet.",
+    },
 ];
 
-const SMALL_ZH: [Turn; 12] = [
+const SMALL_ZH: [Turn; 18] = [
     ("今天天气怎么样？", "我看不见窗外，所以不知道。"),
     ("明天会下雨吗？", "明天的事我不知道。"),
     (
@@ -187,7 +229,7 @@ const SMALL_ZH: [Turn; 12] = [
         "好。从前有{+n}，住{@p}。[它每天都在找|有一天它找到了]{+t}。[后来它和{+m}成了朋友|最后它很{f}]。",
     ),
     ("说一句关于{n}的话。", "{n}正{@s}睡觉。"),
-    ("{p}里有什么？", "听说{p}里有[很多人|很多书|一棵大树|一只猫]。"),
+    ("{@p}能看到什么？", "听说{@p}有[很多人|很多书|一棵大树|一只猫]。"),
     ("我有点{f}。", "[休息一下吧|吃点{d}吧|去{p}走走吧]，会好的。"),
     ("中午吃什么好？", "{d}怎么样？"),
     ("推荐一个地方。", "可以去{p}看看。"),
@@ -195,8 +237,14 @@ const SMALL_ZH: [Turn; 12] = [
     ("你喜欢什么颜色？", "我没有眼睛，不过{c}听起来很{v}。"),
     ("你累不累？", "不累，我可以一直工作。"),
     ("你真聪明。", "谢谢！我还在学习。"),
+    ("{n}和{m}，你更喜欢哪个？", "我更喜欢{n}，不过{m}也不错。"),
+    ("{b}的生日快到了，送什么好？", "送{+t}怎么样？{c}的就更好了。"),
+    ("我睡不着。", "[想想{p}的样子|数一数{n}|喝点热水]，慢慢就睡着了。"),
+    ("我想当{j}。", "好啊，[多练习|多看书|慢慢来]，一定能行。"),
+    ("怎么做{e}？", "我没有厨房，不过你可以问问会做{e}的人。"),
+    ("说一个谜语。", "[什么东西下雨才开花？伞。|什么东西越洗越脏？水。|什么东西有嘴不说话？茶壶。]"),
 ];
-const SMALL_EN: [Turn; 12] = [
+const SMALL_EN: [Turn; 18] = [
     ("How is the weather today?", "I cannot see out of the window, so I do not know."),
     ("Will it rain tomorrow?", "I do not know about tomorrow."),
     (
@@ -212,6 +260,15 @@ const SMALL_EN: [Turn; 12] = [
     ("Which colour do you like?", "I have no eyes, but {c} sounds {v}."),
     ("Are you tired?", "No, I can work all day."),
     ("You are clever.", "Thank you! I am still learning."),
+    ("Which do you like better, {#n} or {#m}?", "I like {#n} better, but {#m} are fine too."),
+    ("It is {b}'s birthday soon. What shall I give?", "How about {+t}? {+c} one would be best."),
+    ("I cannot sleep.", "[Think of the {p}|Count {#n}|Drink some warm water], and sleep will come."),
+    ("I want to be {+j}.", "Good. [Practise a lot|Read a lot|Take your time], and you can do it."),
+    ("How do I cook {e}?", "I have no kitchen, but you could ask someone who can cook {e}."),
+    (
+        "Tell me a riddle.",
+        "[What opens when it rains? An umbrella.|What gets dirty when it washes? Water.|What has a mouth and does not speak? A teapot.]",
+    ),
 ];
 const BYE_ZH: [Turn; 5] = [
     ("谢谢你。", "不客气！"),
@@ -233,12 +290,12 @@ pub(super) fn write(cast: &mut Cast) -> Draft {
     if cast.chooser.chance(0.5) {
         turn(cast, &mut messages, cast.either(&HELLO_ZH, &HELLO_EN));
     }
-    let small: &[Turn; 12] = cast.either(&SMALL_ZH, &SMALL_EN);
+    let small: &[Turn] = cast.either(&SMALL_ZH, &SMALL_EN);
     match cast.chooser.below(3) {
         0 => remembered(cast, &mut messages, 2),
         1 => {
-            let first = cast.chooser.below(12);
-            let second = (first + 1 + cast.chooser.below(11)) % 12;
+            let first = cast.chooser.below(small.len());
+            let second = (first + 1 + cast.chooser.below(small.len() - 1)) % small.len();
             for nth in [first, second] {
                 exchange(cast, &mut messages, small[nth].0, small[nth].1);
             }
@@ -268,15 +325,15 @@ fn exchange(cast: &mut Cast, messages: &mut Vec<Message>, user: &str, assistant:
 
 /// Some things are told; then one is asked for that was told, or that was not.
 fn remembered(cast: &mut Cast, messages: &mut Vec<Message>, told: usize) {
-    let memories: &[Memory; 9] = cast.either(&MEMORIES_ZH, &MEMORIES_EN);
-    let mut order: [usize; 9] = std::array::from_fn(|i| i);
+    let memories: &[Memory] = cast.either(&MEMORIES_ZH, &MEMORIES_EN);
+    let mut order: Vec<usize> = (0..memories.len()).collect();
     // Afresh, whatever the small talk before was about.
-    for slot in [b'd', b'n', b'c', b'p', b't', b'f'] {
+    for slot in [b'b', b'd', b'e', b'n', b'c', b'p', b'q', b't', b'u', b'f', b'j', b's'] {
         cast.clear(slot);
     }
     for i in 0..told {
         // Of the order only what is told is drawn: no choice is counted that is not seen.
-        order.swap(i, i + cast.chooser.below(9 - i));
+        order.swap(i, i + cast.chooser.below(memories.len() - i));
         let memory = &memories[order[i]];
         let reply = *cast.chooser.pick(memory.reply);
         exchange(cast, messages, memory.tell, reply);
@@ -285,7 +342,7 @@ fn remembered(cast: &mut Cast, messages: &mut Vec<Message>, told: usize) {
         let memory = &memories[order[cast.chooser.below(told)]];
         exchange(cast, messages, memory.ask, memory.answer);
     } else {
-        let memory = &memories[order[told + cast.chooser.below(9 - told)]];
+        let memory = &memories[order[told + cast.chooser.below(memories.len() - told)]];
         exchange(cast, messages, memory.ask, memory.unknown);
     }
 }

@@ -22,9 +22,7 @@ mod lexicon;
 mod notes;
 mod one_fact;
 mod predicate;
-mod story;
-mod story_en;
-mod story_zh;
+mod stories;
 mod summary;
 mod sums;
 #[cfg(test)]
@@ -217,7 +215,7 @@ impl World {
         let lang = if chooser.chance(self.config.zh) { Lang::Zh } else { Lang::En };
         let mut cast = Cast::new(&self.ground, split, lang, chooser);
         let draft = match trade {
-            Trade::Story => story::write(&mut cast),
+            Trade::Story => stories::write(&mut cast),
             Trade::Diary => diary::write(&mut cast),
             Trade::OneFact => one_fact::write(&mut cast, &self.config),
             Trade::TwoFacts => two_facts::write(&mut cast, &self.config),

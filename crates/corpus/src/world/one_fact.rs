@@ -87,7 +87,10 @@ pub(super) fn tell_all(cast: &mut Cast, facts: &[Fact], pronouns: f64) {
         if let Some(previous) = previous {
             let join = cast.chooser.pick_text(cast.either(&JOIN_ZH, &JOIN_EN));
             cast.push(join);
-            let same = previous.subject == fact.subject && fact.predicate.subject == Category::Person;
+            // Not after someone else was named: the pronoun could be theirs.
+            let same = previous.subject == fact.subject
+                && fact.predicate.subject == Category::Person
+                && previous.predicate.object != Category::Person;
             cast.pronoun = same && cast.chooser.chance(pronouns);
         }
         fact.tell(cast);

@@ -26,7 +26,7 @@ pub(crate) struct Predicate {
 use Category::{Animal, Colour, Dish, Feeling, Fruit, Job, Person, Place, Spot, Thing};
 
 /// Facts about people. The last, a place that is not the answer by itself, stands last so that chains leave it out.
-pub(crate) const PERSONAL: [Predicate; 14] = [
+pub(crate) const PERSONAL: [Predicate; 19] = [
     Predicate {
         subject: Person,
         object: Dish,
@@ -140,11 +140,11 @@ pub(crate) const PERSONAL: [Predicate; 14] = [
         subject: Person,
         object: Thing,
         zh: &["{a}拿着{+x}", "{a}手里拿着{+x}", "{a}一直拿着{+x}"],
-        en: &["{a} has {+x}", "{a} still has {+x}", "{a} has {+x} with {!a}"],
+        en: &["{a} is holding {+x}", "{a} is still holding {+x}", "{a} is holding {+x} in {'a} hand"],
         ask_zh: &["{a}拿着什么？", "{a}手里拿着什么？"],
-        ask_en: &["What does {a} have?"],
+        ask_en: &["What is {a} holding?"],
         who_zh: &["谁拿着{+x}？"],
-        who_en: &["Who has {+x}?"],
+        who_en: &["Who is holding {+x}?"],
     },
     Predicate {
         subject: Person,
@@ -165,6 +165,61 @@ pub(crate) const PERSONAL: [Predicate; 14] = [
         ask_en: &["How is {a}?", "How does {a} feel?"],
         who_zh: &["谁很{x}？"],
         who_en: &["Who is {x}?"],
+    },
+    Predicate {
+        subject: Person,
+        object: Dish,
+        zh: &["{a}点了{x}", "{a}坐下来点了{x}", "{a}看了看菜单，点了{x}"],
+        en: &["{a} ordered {x}", "{a} sat down and ordered {x}", "{a} read the menu and ordered {x}"],
+        ask_zh: &["{a}点了什么？", "{a}点了什么菜？"],
+        ask_en: &["What did {a} order?", "Which dish did {a} order?"],
+        who_zh: &["谁点了{x}？"],
+        who_en: &["Who ordered {x}?"],
+    },
+    Predicate {
+        subject: Person,
+        object: Animal,
+        zh: &["{a}画了{+x}", "{a}在纸上画了{+x}", "{a}用一个下午画了{+x}"],
+        en: &["{a} drew {+x}", "{a} drew {+x} on paper", "{a} sat down and drew {+x}"],
+        ask_zh: &["{a}画了什么？", "{a}画的是什么？"],
+        ask_en: &["What did {a} draw?", "What was it that {a} drew?"],
+        who_zh: &["谁画了{+x}？"],
+        who_en: &["Who drew {+x}?"],
+    },
+    Predicate {
+        subject: Person,
+        object: Thing,
+        zh: &["{a}借了{+x}", "{a}从邻居那里借了{+x}", "{a}又借了{+x}"],
+        en: &["{a} borrowed {+x}", "{a} borrowed {+x} from a neighbour", "{a} once more borrowed {+x}"],
+        ask_zh: &["{a}借了什么？", "{a}借的是什么？"],
+        ask_en: &["What did {a} borrow?", "What was it that {a} borrowed?"],
+        who_zh: &["谁借了{+x}？"],
+        who_en: &["Who borrowed {+x}?"],
+    },
+    Predicate {
+        subject: Person,
+        object: Place,
+        zh: &["{a}路过了{x}", "{a}一早路过了{x}", "{a}慢慢地路过了{x}"],
+        en: &[
+            "{a} walked past the {x}",
+            "{a} walked past the {x} early in the day",
+            "{a} slowly walked past the {x}",
+        ],
+        ask_zh: &["{a}路过了哪里？", "{a}路过了什么地方？"],
+        ask_en: &["What did {a} walk past?", "Which place did {a} walk past?"],
+        who_zh: &["谁路过了{x}？"],
+        who_en: &["Who walked past the {x}?"],
+    },
+    // Of one direction: whoever helped was not helped by it, so that the answer is one.
+    Predicate {
+        subject: Person,
+        object: Person,
+        zh: &["{a}帮了{x}", "{a}帮了{x}一个大忙", "{a}放下手里的活，帮了{x}"],
+        en: &["{a} helped {x}", "{a} helped {x} all day", "{a} put the work down and helped {x}"],
+        ask_zh: &["{a}帮了谁？", "{a}帮的是谁？"],
+        ask_en: &["Who did {a} help?", "Who was it that {a} helped?"],
+        who_zh: &["谁帮了{x}？"],
+        who_en: &["Who helped {x}?"],
     },
     Predicate {
         subject: Person,

@@ -14,7 +14,7 @@ struct Deed {
     en_sum: &'static str,
 }
 
-const DEEDS: [Deed; 7] = [
+const DEEDS: [Deed; 12] = [
     Deed {
         zh: &["{~a}看了很久，买了{+t}。", "{~a}挑来挑去，最后买了{+t}。", "有人在卖东西，{~a}买了{+t}。"],
         en: &[
@@ -96,6 +96,68 @@ const DEEDS: [Deed; 7] = [
         ],
         zh_sum: "画了{+n}",
         en_sum: "drew {+n}",
+    },
+    Deed {
+        zh: &["地上有东西，{~a}捡到了{+t}。", "{~a}低头一看，捡到了{+t}。", "{~a}走着走着，捡到了{+t}。"],
+        en: &[
+            "something lay on the ground, and {~a} found {+t}.",
+            "{~a} looked down and found {+t}.",
+            "while walking about, {~a} found {+t}.",
+        ],
+        zh_sum: "捡到了{+t}",
+        en_sum: "found {+t}",
+    },
+    Deed {
+        zh: &[
+            "{~a}学了一整天，学会了做{d}。",
+            "有人教{!a}，{~a}学会了做{d}。",
+            "{~a}试了三次，学会了做{d}。",
+        ],
+        en: &[
+            "{~a} practised all day and learned to cook {d}.",
+            "someone showed {!a} how, and {~a} learned to cook {d}.",
+            "{~a} tried three times and learned to cook {d}.",
+        ],
+        zh_sum: "学会了做{d}",
+        en_sum: "learned to cook {d}",
+    },
+    Deed {
+        zh: &[
+            "{b}正搬东西，{~a}走过去帮了{b}。",
+            "{~a}看见{b}忙不过来，就帮了{b}。",
+            "{~a}帮了{b}，一直忙到下午。",
+        ],
+        en: &[
+            "{b} was carrying things, and {~a} helped {b}.",
+            "{~a} saw that {b} had too much to do and helped {b}.",
+            "{~a} helped {b} until the afternoon.",
+        ],
+        zh_sum: "帮了{b}",
+        en_sum: "helped {b}",
+    },
+    Deed {
+        zh: &["{~a}轻轻走近，喂了{+n}。", "有人给{!a}一把草，{~a}喂了{+n}。", "{~a}蹲下来，喂了{+n}。"],
+        en: &[
+            "{~a} came up softly and fed {+n}.",
+            "someone gave {!a} some grass, and {~a} fed {+n}.",
+            "{~a} crouched down and fed {+n}.",
+        ],
+        zh_sum: "喂了{+n}",
+        en_sum: "fed {+n}",
+    },
+    Deed {
+        zh: &[
+            "{~a}想了想，把{t}送给了{b}。",
+            "{b}也在那里，{~a}把{t}送给了{b}。",
+            "分别的时候，{~a}把{t}送给了{b}。",
+        ],
+        en: &[
+            "{~a} thought for a while and gave {b} {+t}.",
+            "{b} was there, and {~a} gave {b} {+t}.",
+            "on parting, {~a} gave {b} {+t}.",
+        ],
+        zh_sum: "把{t}送给了{b}",
+        en_sum: "gave {b} {+t}",
     },
 ];
 

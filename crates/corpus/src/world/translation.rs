@@ -10,7 +10,7 @@ use super::predicate::{Fact, LOCATED, PERSONAL, Predicate};
 type Pair = (&'static str, &'static str);
 
 /// Whole sentences; word order and tense follow the time word (y past, z future, i habit).
-const PAIRS: [Pair; 70] = [
+const PAIRS: [Pair; 96] = [
     ("{y}{a}{@p}买了{+t}。", "{y} {a} bought {+t} {@p}."),
     ("{y}{a}买了一{%t}{c}的{t}。", "{y} {a} bought {+c} {t}."),
     ("{y}{a}和{b}去了{p}。", "{y} {a} and {b} went to the {p}."),
@@ -22,8 +22,8 @@ const PAIRS: [Pair; 70] = [
     ("{y}{a}为{b}做了{d}。", "{y} {a} cooked {d} for {b}."),
     ("{y}{a}{@p}丢了{+t}。", "{y} {a} lost {+t} {@p}."),
     ("{y}{a}{@p}找到了{t}。", "{y} {a} found the {t} {@p}."),
-    ("{y}{+n}跑进了{p}。", "{y} {+n} ran into the {p}."),
-    ("{y}是{w}。", "{y} was {+w}."),
+    ("{y}{+n}跑到了{p}。", "{y} {+n} ran to the {p}."),
+    ("{D}是{w}。", "{D} was {+w}."),
     ("{z}{a}要去{p}。", "{z} {a} will go to the {p}."),
     ("{z}{a}要买{+t}。", "{z} {a} will buy {+t}."),
     ("{z}{a}要和{b}一起做{d}。", "{z} {a} and {b} will cook {d} together."),
@@ -63,7 +63,7 @@ const PAIRS: [Pair; 70] = [
     ("我想买一{%t}{c}的{t}。", "I want to buy {+c} {t}."),
     ("{D}我要去{p}见{a}。", "On {D} I will go to the {p} to meet {a}."),
     ("这是{a}的{t}，不是{b}的。", "This is {a}'s {t}, not {b}'s."),
-    ("{p}里有很多{n}。", "There are many {#n} in the {p}."),
+    ("{@p}有很多{n}。", "There are many {#n} {@p}."),
     ("谁把{t}放{@s}？", "Who put the {t} {@s}?"),
     ("{a}，你的{t}在哪里？", "{a}, where is your {t}?"),
     ("{a}没有去{p}。", "{a} did not go to the {p}."),
@@ -81,6 +81,32 @@ const PAIRS: [Pair; 70] = [
     ("{a}在画里用了{v}的{c}。", "{a} used {+v} {c} in the picture."),
     ("{c}和{k}，你更喜欢哪一个？", "{c} or {k}, which do you like better?"),
     ("{p}的墙是{c}的，看起来很{v}。", "The wall of the {p} is {c} and looks {v}."),
+    ("{y}{a}{@p}捡到了{+t}。", "{y} {a} picked up {+t} {@p}."),
+    ("{y}{a}帮{b}修好了{t}。", "{y} {a} helped {b} to mend the {t}."),
+    ("{y}{a}收到了{b}的信。", "{y} {a} got a letter from {b}."),
+    ("{y}{a}坐火车去看{b}。", "{y} {a} took the train to see {b}."),
+    ("{y}{a}和{b}{@p}下棋。", "{y} {a} and {b} played chess {@p}."),
+    ("{y}{+n}从{p}跑了过来。", "{y} {+n} came running from the {p}."),
+    ("{z}{a}要坐船去{p}。", "{z} {a} will go to the {p} by boat."),
+    ("{z}{a}要请{b}吃{d}。", "{z} {a} will treat {b} to {d}."),
+    ("{D}会是{w}。", "{D} will be {+w}."),
+    ("{i}{a}都{@p}喂{n}。", "{i} {a} feeds the {n} {@p}."),
+    ("{i}{a}和{b}都{@p}见面。", "{i} {a} and {b} meet {@p}."),
+    ("{a}在门前种了一棵{o}树。", "{a} planted {+o} tree in front of the house."),
+    ("{a}的{t}比{b}的新。", "{a}'s {t} is newer than {b}'s."),
+    ("{a}从{p}走到{q}。", "{a} walked from the {p} to the {q}."),
+    ("{a}和{b}都不会做{d}。", "Neither {a} nor {b} can cook {d}."),
+    ("{a}不但会做{d}，还会做{e}。", "{a} can cook not only {d} but also {e}."),
+    ("{a}一看见{n}就很{f}。", "As soon as {a} sees the {n}, {~a} is {f}."),
+    ("虽然{a}很{f}，但是{~a}还是去了{p}。", "Although {a} was {f}, {~a} still went to the {p}."),
+    ("{a}一边吃{d}一边看书。", "{a} reads while eating {d}."),
+    ("我从来没有见过这么大的{n}。", "I have never seen such a big {n}."),
+    ("请{@p}等我。", "Please wait for me {@p}."),
+    ("这{#t}是谁的？", "Whose {t} is this?"),
+    ("{a}为什么很{f}？", "Why is {a} {f}?"),
+    ("{p}旁边有一座{c}的房子。", "There is {+c} house near the {p}."),
+    ("{a}把{o}分给{b}一半。", "{a} gave {b} half of the {o}."),
+    ("{n}跟着{a}回了家。", "The {n} followed {a} home."),
 ];
 
 /// One Chinese word, two English ones: company decides.

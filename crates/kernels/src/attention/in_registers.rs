@@ -4,7 +4,8 @@ use super::forward::Sums;
 use super::tiles::{QUERIES, SPAN, Seen, TILE};
 use crate::matmul::pack_avx512::{interleave, pairs};
 use crate::matmul::packed::Panels;
-use crate::simd::{Avx512, LANES, Simd};
+use crate::shifted::Shift;
+use crate::simd::LANES;
 use std::arch::x86_64::*;
 
 /// Where a tile's packed numbers go: (TILE, TILE) each.
@@ -43,8 +44,11 @@ pub(super) unsafe fn probabilities(
                     break;
                 }
                 let (from, to) = seen.by(row, j * TILE, TILE);
-                let (lse, delta) = (lse[seen.first + row], delta[seen.first + row]);
-                let (lse, delta) = (_mm512_set1_ps(lse), _mm512_set1_ps(delta));
+                if to <= keys || from >= keys + 2 * LANES {
+                    continue;
+                }
+                let shift = Shift::new(lse[seen.first + row]);
+                let delta = _mm512_set1_ps(delta[seen.first + row]);
                 for (half, (out_p, out_ds)) in row_p.iter_mut().zip(row_ds).enumerate() {
                     let key = keys + half * LANES;
                     let mask = bits(to, key) & !bits(from, key);
@@ -53,8 +57,7 @@ pub(super) unsafe fn probabilities(
                         let at = row * TILE + key;
                         (_mm512_loadu_ps(p.as_ptr().add(at)), _mm512_loadu_ps(ds.as_ptr().add(at)))
                     };
-                    let p = <Avx512 as Simd>::exp(_mm512_sub_ps(scores, lse));
-                    *out_p = _mm512_maskz_mov_ps(mask, p);
+                    *out_p = _mm512_maskz_mov_ps(mask, shift.exp(scores));
                     *out_ds = _mm512_mul_ps(*out_p, _mm512_sub_ps(products, delta));
                 }
             }
@@ -87,7 +90,7 @@ pub(super) unsafe fn exponentials(
     let (zero, high_halves) = (_mm512_setzero_ps(), _mm512_set1_epi32(0xffff_0000_u32 as i32));
     for (row, scores) in scores.chunks_exact(SPAN).enumerate() {
         let (from, to) = if row < seen.rows { seen.by(row, first, n) } else { (0, 0) };
-        let shift = _mm512_set1_ps(sums.shift[row]);
+        let shift = Shift::new(sums.shift[row]);
         // SAFETY: sixteen lanes each.
         let [mut max, mut sum, mut rounded] = unsafe {
             [&sums.max[row], &sums.sum[row], &sums.rounded[row]].map(|x| _mm512_loadu_ps(x.as_ptr()))
@@ -100,7 +103,7 @@ pub(super) unsafe fn exponentials(
                     // SAFETY: sixteen numbers of the row.
                     let score = unsafe { _mm512_loadu_ps(scores[key..key + LANES].as_ptr()) };
                     max = _mm512_mask_max_ps(max, mask, max, score);
-                    *p = _mm512_maskz_mov_ps(mask, <Avx512 as Simd>::exp(_mm512_sub_ps(score, shift)));
+                    *p = _mm512_maskz_mov_ps(mask, shift.exp(score));
                     sum = _mm512_add_ps(sum, *p);
                 }
             }

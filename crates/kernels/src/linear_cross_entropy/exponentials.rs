@@ -5,6 +5,8 @@ use crate::Mat;
 use crate::matmul::packed::{Packer, Panels, SharedPanels, UNIT};
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::square::Square;
+#[cfg(target_arch = "x86_64")]
+use crate::shifted::Shift;
 use crate::shifted::{APART, exponentials_of_row};
 use crate::simd::{LANES, lanes, simd};
 #[cfg(target_arch = "x86_64")]
@@ -138,12 +140,11 @@ unsafe fn in_registers(
                     // SAFETY: 32 numbers of the row; sums and maxima are sixteen.
                     unsafe {
                         let (a, b) = (_mm512_loadu_ps(at.as_ptr()), _mm512_loadu_ps(at.as_ptr().add(LANES)));
-                        let shift = _mm512_set1_ps(sums.shift[row]);
+                        let shift = Shift::new(sums.shift[row]);
                         let max = _mm512_loadu_ps(sums.max[row].as_ptr());
                         let max = Avx512::max(Avx512::max(max, a), b);
                         _mm512_storeu_ps(sums.max[row].as_mut_ptr(), max);
-                        let (a, b) =
-                            (Avx512::exp(_mm512_sub_ps(a, shift)), Avx512::exp(_mm512_sub_ps(b, shift)));
+                        let (a, b) = (shift.exp(a), shift.exp(b));
                         let sum = _mm512_loadu_ps(sums.sum[row].as_ptr());
                         let sum = _mm512_add_ps(_mm512_add_ps(sum, a), b);
                         _mm512_storeu_ps(sums.sum[row].as_mut_ptr(), sum);

@@ -4,7 +4,8 @@ use super::Back;
 use crate::matmul::pack_avx512::pairs;
 use crate::matmul::packed::{Panels, UNIT};
 use crate::matmul::square::Square;
-use crate::simd::{Avx512, LANES, Simd};
+use crate::shifted::Shift;
+use crate::simd::LANES;
 use std::arch::x86_64::*;
 
 /// `h` as a left factor, of (rows, `width`) gates and ups; these in bf16 into `kept`, gates first, if there is room.
@@ -124,7 +125,8 @@ fn widen(x: &[u16], inside: u32) -> [__m512; 2] {
 fn sigmoid(x: __m512) -> __m512 {
     // Below, it is 0: the sum would be infinite, and its reciprocal's step not a number.
     let inside = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, _mm512_set1_ps(-88.0));
-    let y = _mm512_add_ps(_mm512_set1_ps(1.0), Avx512::exp(_mm512_sub_ps(_mm512_setzero_ps(), x)));
+    let minus = _mm512_sub_ps(_mm512_setzero_ps(), x);
+    let y = _mm512_add_ps(_mm512_set1_ps(1.0), Shift::new(0.0).exp(minus));
     let r = _mm512_rcp14_ps(y);
     _mm512_maskz_mul_ps(inside, r, _mm512_fnmadd_ps(y, r, _mm512_set1_ps(2.0)))
 }

@@ -6,7 +6,7 @@ const fn animal(measure: &'static str, zh: &'static str, en: &'static str, plura
     Word::counted(Category::Animal, measure, zh, en, plural)
 }
 
-pub(super) const ANIMALS: [Word; 36] = [
+pub(super) const ANIMALS: [Word; 50] = [
     animal("只", "猫", "cat", "cats"),
     animal("只", "狗", "dog", "dogs"),
     animal("只", "兔子", "rabbit", "rabbits"),
@@ -43,4 +43,18 @@ pub(super) const ANIMALS: [Word; 36] = [
     animal("匹", "骆驼", "camel", "camels"),
     animal("只", "孔雀", "peacock", "peacocks"),
     animal("只", "企鹅", "penguin", "penguins"),
+    animal("只", "螃蟹", "crab", "crabs"),
+    animal("只", "长颈鹿", "giraffe", "giraffes"),
+    animal("匹", "斑马", "zebra", "zebras"),
+    animal("头", "河马", "hippo", "hippos"),
+    animal("头", "熊", "bear", "bears"),
+    animal("只", "豹子", "leopard", "leopards"),
+    animal("条", "鳄鱼", "crocodile", "crocodiles"),
+    animal("只", "天鹅", "swan", "swans"),
+    animal("只", "燕子", "swallow", "swallows"),
+    animal("只", "蜗牛", "snail", "snails"),
+    animal("只", "蜻蜓", "dragonfly", "dragonflies"),
+    animal("只", "山羊", "goat", "goats"),
+    animal("头", "驴", "donkey", "donkeys"),
+    animal("只", "仓鼠", "hamster", "hamsters"),
 ];

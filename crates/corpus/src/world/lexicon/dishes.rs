@@ -11,7 +11,7 @@ const fn fruit(zh: &'static str, en: &'static str, plural: &'static str) -> Word
     Word::counted(Fruit, "个", zh, en, plural)
 }
 
-pub(super) const DISHES: [Word; 36] = [
+pub(super) const DISHES: [Word; 54] = [
     dish("狮子头", "lion's head meatballs"),
     dish("蔬菜", "vegetables"),
     dish("饺子", "dumplings"),
@@ -48,9 +48,27 @@ pub(super) const DISHES: [Word; 36] = [
     dish("意面", "spaghetti"),
     dish("奶酪", "cheese"),
     dish("土豆泥", "mashed potatoes"),
+    dish("麻婆豆腐", "mapo tofu"),
+    dish("番茄炒蛋", "tomatoes and eggs"),
+    dish("小笼包", "soup dumplings"),
+    dish("葱油饼", "scallion pancakes"),
+    dish("牛肉面", "beef noodles"),
+    dish("鸡汤", "chicken soup"),
+    dish("烤鱼", "grilled fish"),
+    dish("煮玉米", "boiled corn"),
+    dish("炸鸡", "fried chicken"),
+    dish("蒸鱼", "steamed fish"),
+    dish("虾饺", "shrimp dumplings"),
+    dish("苹果派", "apple pie"),
+    dish("煎蛋", "fried eggs"),
+    dish("炖牛肉", "beef stew"),
+    dish("糯米藕", "stuffed lotus root"),
+    dish("油条", "dough sticks"),
+    dish("豆沙包", "bean buns"),
+    dish("炒面", "fried noodles"),
 ];
 
-pub(super) const FRUITS: [Word; 10] = [
+pub(super) const FRUITS: [Word; 16] = [
     fruit("苹果", "apple", "apples"),
     fruit("梨", "pear", "pears"),
     fruit("桃子", "peach", "peaches"),
@@ -61,4 +79,10 @@ pub(super) const FRUITS: [Word; 10] = [
     fruit("芒果", "mango", "mangoes"),
     fruit("柿子", "persimmon", "persimmons"),
     fruit("石榴", "pomegranate", "pomegranates"),
+    fruit("椰子", "coconut", "coconuts"),
+    fruit("木瓜", "papaya", "papayas"),
+    fruit("无花果", "fig", "figs"),
+    fruit("荔枝", "lychee", "lychees"),
+    fruit("樱桃", "cherry", "cherries"),
+    fruit("柚子", "pomelo", "pomelos"),
 ];

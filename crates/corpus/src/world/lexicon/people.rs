@@ -9,7 +9,7 @@ const fn job(zh: &'static str, en: &'static str, plural: &'static str) -> Word {
 }
 
 /// No two begin with the same character, so that a name is told apart at its first token.
-pub(super) const PEOPLE: [Word; 42] = [
+pub(super) const PEOPLE: [Word; 60] = [
     Word::person("明明", "Mingming", He),
     Word::person("安娜", "Anna", She),
     Word::person("汤姆", "Tom", He),
@@ -52,9 +52,27 @@ pub(super) const PEOPLE: [Word; 42] = [
     Word::person("马丁", "Martin", He),
     Word::person("菲比", "Phoebe", She),
     Word::person("卢克", "Luke", He),
+    Word::person("美玲", "Meiling", She),
+    Word::person("国强", "Guoqiang", He),
+    Word::person("振东", "Zhendong", He),
+    Word::person("欣然", "Xinran", She),
+    Word::person("俊杰", "Junjie", He),
+    Word::person("婷婷", "Tingting", She),
+    Word::person("楠楠", "Nannan", She),
+    Word::person("庆丰", "Qingfeng", He),
+    Word::person("亚当", "Adam", He),
+    Word::person("查理", "Charlie", He),
+    Word::person("黛西", "Daisy", She),
+    Word::person("弗兰克", "Frank", He),
+    Word::person("格蕾丝", "Grace", She),
+    Word::person("亨利", "Henry", He),
+    Word::person("罗莎", "Rosa", She),
+    Word::person("维克多", "Victor", He),
+    Word::person("索菲", "Sophie", She),
+    Word::person("尼克", "Nick", He),
 ];
 
-pub(super) const JOBS: [Word; 24] = [
+pub(super) const JOBS: [Word; 36] = [
     job("医生", "doctor", "doctors"),
     job("老师", "teacher", "teachers"),
     job("厨师", "cook", "cooks"),
@@ -79,10 +97,22 @@ pub(super) const JOBS: [Word; 24] = [
     job("学者", "scholar", "scholars"),
     job("牙医", "dentist", "dentists"),
     job("演员", "actor", "actors"),
+    job("记者", "reporter", "reporters"),
+    job("律师", "lawyer", "lawyers"),
+    job("歌手", "singer", "singers"),
+    job("科学家", "scientist", "scientists"),
+    job("消防员", "firefighter", "firefighters"),
+    job("理发师", "barber", "barbers"),
+    job("图书管理员", "librarian", "librarians"),
+    job("飞行员", "pilot", "pilots"),
+    job("摄影师", "photographer", "photographers"),
+    job("导游", "guide", "guides"),
+    job("舞蹈家", "dancer", "dancers"),
+    job("法官", "judge", "judges"),
 ];
 
 /// Each can follow 很.
-pub(super) const FEELINGS: [Word; 16] = [
+pub(super) const FEELINGS: [Word; 22] = [
     Word::new(Feeling, "高兴", "happy"),
     Word::new(Feeling, "难过", "sad"),
     Word::new(Feeling, "生气", "angry"),
@@ -99,12 +129,21 @@ pub(super) const FEELINGS: [Word; 16] = [
     Word::new(Feeling, "无聊", "bored"),
     Word::new(Feeling, "感动", "moved"),
     Word::new(Feeling, "好奇", "curious"),
+    Word::new(Feeling, "失望", "disappointed"),
+    Word::new(Feeling, "自信", "confident"),
+    Word::new(Feeling, "害羞", "shy"),
+    Word::new(Feeling, "感激", "grateful"),
+    Word::new(Feeling, "尴尬", "embarrassed"),
+    Word::new(Feeling, "困惑", "confused"),
 ];
 
-pub(super) const TIES: [Word; 5] = [
+pub(super) const TIES: [Word; 8] = [
     Word::new(Tie, "朋友", "friend"),
     Word::new(Tie, "邻居", "neighbour"),
     Word::new(Tie, "同桌", "deskmate"),
     Word::new(Tie, "同事", "colleague"),
     Word::new(Tie, "室友", "roommate"),
+    Word::new(Tie, "同学", "classmate"),
+    Word::new(Tie, "队友", "teammate"),
+    Word::new(Tie, "笔友", "pen friend"),
 ];

@@ -6,7 +6,7 @@ const fn place(zh: &'static str, en_side: &'static str, en: &'static str) -> Wor
     Word::located(Category::Place, zh, "", en_side, en)
 }
 
-pub(super) const PLACES: [Word; 28] = [
+pub(super) const PLACES: [Word; 42] = [
     place("市场", "at", "market"),
     place("图书馆", "in", "library"),
     place("公园", "in", "park"),
@@ -35,4 +35,18 @@ pub(super) const PLACES: [Word; 28] = [
     place("广场", "in", "square"),
     place("果园", "in", "orchard"),
     place("寺庙", "at", "temple"),
+    place("超市", "at", "supermarket"),
+    place("咖啡馆", "in", "coffee house"),
+    place("游泳池", "at", "swimming pool"),
+    place("森林", "in", "forest"),
+    place("机场", "at", "airport"),
+    place("电影院", "at", "cinema"),
+    place("药店", "at", "pharmacy"),
+    place("花店", "in", "flower shop"),
+    place("体育馆", "in", "gym"),
+    place("码头", "on", "pier"),
+    place("旅馆", "in", "hotel"),
+    place("磨坊", "at", "mill"),
+    place("钟楼", "in", "clock tower"),
+    place("葡萄园", "in", "vineyard"),
 ];

@@ -11,7 +11,7 @@ const fn spot(zh: &'static str, zh_side: &'static str, en_side: &'static str, en
     Word::located(Spot, zh, zh_side, en_side, en)
 }
 
-pub(super) const THINGS: [Word; 36] = [
+pub(super) const THINGS: [Word; 56] = [
     thing("把", "伞", "umbrella", "umbrellas"),
     thing("本", "书", "book", "books"),
     thing("盏", "灯笼", "lantern", "lanterns"),
@@ -48,9 +48,29 @@ pub(super) const THINGS: [Word; 36] = [
     thing("条", "裙子", "dress", "dresses"),
     thing("把", "扇子", "fan", "fans"),
     thing("把", "锤子", "hammer", "hammers"),
+    thing("支", "毛笔", "brush", "brushes"),
+    thing("盏", "台灯", "lamp", "lamps"),
+    thing("把", "吉他", "guitar", "guitars"),
+    thing("台", "收音机", "radio", "radios"),
+    thing("条", "腰带", "belt", "belts"),
+    thing("个", "钱包", "wallet", "wallets"),
+    thing("把", "梳子", "comb", "combs"),
+    thing("块", "手帕", "handkerchief", "handkerchiefs"),
+    thing("枚", "戒指", "ring", "rings"),
+    thing("条", "项链", "necklace", "necklaces"),
+    thing("个", "铃铛", "bell", "bells"),
+    thing("个", "布娃娃", "doll", "dolls"),
+    thing("个", "水壶", "kettle", "kettles"),
+    thing("只", "碗", "bowl", "bowls"),
+    thing("个", "盘子", "plate", "plates"),
+    thing("把", "勺子", "spoon", "spoons"),
+    thing("条", "绳子", "rope", "ropes"),
+    thing("个", "日记本", "diary", "diaries"),
+    thing("根", "拐杖", "walking stick", "walking sticks"),
+    thing("件", "毛衣", "sweater", "sweaters"),
 ];
 
-pub(super) const SPOTS: [Word; 18] = [
+pub(super) const SPOTS: [Word; 28] = [
     spot("垫子", "上", "on", "mat"),
     spot("桌子", "上", "on", "table"),
     spot("椅子", "下面", "under", "chair"),
@@ -69,4 +89,14 @@ pub(super) const SPOTS: [Word; 18] = [
     spot("草地", "上", "on", "grass"),
     spot("石墙", "上", "on", "wall"),
     spot("小船", "里", "in", "boat"),
+    spot("地毯", "上", "on", "carpet"),
+    spot("花盆", "后面", "behind", "flowerpot"),
+    spot("屏风", "后面", "behind", "screen"),
+    spot("石头", "上", "on", "rock"),
+    spot("树枝", "上", "on", "branch"),
+    spot("水井", "旁边", "beside", "well"),
+    spot("帐篷", "里", "in", "tent"),
+    spot("马车", "上", "on", "cart"),
+    spot("谷仓", "里", "in", "barn"),
+    spot("炉子", "旁边", "beside", "stove"),
 ];

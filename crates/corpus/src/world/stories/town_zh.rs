@@ -1,8 +1,8 @@
-//! The plots of the town's stories in Chinese; [`super::story_en`] has the same plots in English.
+//! What happens between the people of the town, in Chinese; [`super::town_en`] has the same plots in English.
 
-use super::story::Plot;
+use super::Plot;
 
-pub(super) const STORIES_ZH: [Plot; 14] = [
+pub(super) const TOWN_ZH: [Plot; 14] = [
     // A day out.
     &[
         &["{y}，{a}去了{p}。", "{a}{y}去了{p}。", "{D}早上，{a}出门去{p}。", "天刚亮，{a}就往{p}走。"],

@@ -1,8 +1,8 @@
-//! The plots of the town's stories in English; [`super::story_zh`] has the same plots in Chinese.
+//! What happens between the people of the town, in English; [`super::town_zh`] has the same plots in Chinese.
 
-use super::story::Plot;
+use super::Plot;
 
-pub(super) const STORIES_EN: [Plot; 14] = [
+pub(super) const TOWN_EN: [Plot; 14] = [
     // A day out.
     &[
         &[
