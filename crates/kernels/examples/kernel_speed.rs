@@ -179,10 +179,10 @@ fn optimizers() {
     time("sum_of_squares_2m", 4.0 * n as f64, "GB/s", || {
         std::hint::black_box(sum_of_squares(&grad));
     });
-    for (rows, cols) in [(C, C), (2 * I, C), (C, I)] {
+    for (rows, cols) in [(C, C), (2 * I, C), (C, I), (1376, 512)] {
         let (s, l) = (rows.min(cols) as f64, rows.max(cols) as f64);
-        // Four steps, of squares one by one, else in the Gram form; of the symmetric products half.
-        let work = 2.0 * s * s * if rows == cols { 8.0 * s } else { 3.0 * l + 5.0 * s };
+        // Four steps one by one, of large matrices two in the Gram form; of the symmetric products half.
+        let work = 2.0 * s * s * if s < 384.0 { 6.0 * l + 2.0 * s } else { 4.5 * l + 3.5 * s };
         let n = rows * cols;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         time(&format!("muon_{rows}x{cols}"), work, "GFLOP/s", || {

@@ -68,17 +68,18 @@ impl Room {
         }
     }
 
-    /// Multiplies `x` by the first polynomial, takes its Gram matrix alone through the other steps, and multiplies `x` by the
-    /// product of their polynomials. With s the smaller side and l the greater that is 3 s² l + 5 s³ products for
-    /// 6 s² l + 2 s³, of which symmetric ones count half.
+    /// Multiplies `x` by the first two polynomials, takes its Gram matrix alone through the others, and multiplies `x` by the
+    /// product of these. With s the smaller side and l the greater that is 4.5 s² l + 3.5 s³ products for 6 s² l + 2 s³.
     ///
-    /// Less exact: the Gram matrix has squares of singular values, and rounded to bf16 it loses of the small ones. Where a
-    /// step makes one small again they end at .6 and more. Not from the first step on, whose small ones are smaller still.
+    /// Not sooner: the second step makes some great singular values small, by taking great numbers from each other that are
+    /// rounded to bf16, and the Gram matrix has their squares. With one step before it they ended off by up to .6.
     fn in_gram_form(&mut self, x: &mut [f32]) {
-        let [first, rest @ ..] = STEPS;
-        self.gram_of(x);
-        self.polynomial(first);
-        self.multiply(x);
+        let [first, second, rest @ ..] = STEPS;
+        for step in [first, second] {
+            self.gram_of(x);
+            self.polynomial(step);
+            self.multiply(x);
+        }
         self.gram_of(x);
         let mut all = Scratch::take(self.s * self.s);
         for (nth, step) in rest.into_iter().enumerate() {
@@ -207,37 +208,36 @@ mod tests {
         orthogonalise(&mut zeros, 3, 4);
         assert_eq!(zeros, [0.0; 12]);
     }
-    /// Singular values from 1 to 0.005: each comes close to one, its vectors where they were; in the Gram form less so.
+    /// Singular values from .4 to .002 of the whole, in both forms: those from .006 on come close to one, their vectors where
+    /// they were.
     #[test]
     fn small_singular_values_come_as_close() {
         for (rows, cols) in [(64, 64), (64, 160), (160, 64), (96, 100)] {
             let s = rows.min(cols);
             let (u, v) = (orthonormal(s, rows, 3), orthonormal(s, cols, 4));
             let sigma = |i: usize| 0.005f64.powf(i as f64 / (s - 1) as f64);
-            let length = (0..s).map(|i| sigma(i).powi(2)).sum::<f64>().sqrt();
+            let length = 1.01 * (0..s).map(|i| sigma(i).powi(2)).sum::<f64>().sqrt();
             let mut x = vec![0.0; rows * cols];
             for (i, (u, v)) in u.iter().zip(&v).enumerate() {
                 for (row, u) in x.chunks_exact_mut(cols).zip(u) {
                     row.iter_mut().zip(v).for_each(|(x, v)| *x += (sigma(i) / length * u * v) as f32);
                 }
             }
-            let check = |x: Vec<f32>, least: f64| {
-                // What is far below the length of the whole stays small by design: the steps reach 0.005 of it.
-                for i in (0..s).filter(|&i| sigma(i) / length > 0.006) {
-                    let along =
-                        |row: &[f32]| row.iter().zip(&v[i]).map(|(&x, v)| f64::from(x) * v).sum::<f64>();
-                    let value: f64 = x.chunks_exact(cols).zip(&u[i]).map(|(row, u)| u * along(row)).sum();
-                    let before = sigma(i) / length;
-                    assert!((least..1.25).contains(&value), "{rows} × {cols}: {before} became {value}");
-                }
-            };
-            let after = |run: fn(&mut Room, &mut [f32])| {
+            for run in [Room::step_by_step, Room::in_gram_form] {
                 let mut x = x.clone();
                 run(&mut Room::new(rows, cols), &mut x);
-                x
-            };
-            check(after(Room::step_by_step), 0.75);
-            check(after(Room::in_gram_form), 0.55);
+                let value = |i: usize| {
+                    let along =
+                        |row: &[f32]| row.iter().zip(&v[i]).map(|(&x, v)| f64::from(x) * v).sum::<f64>();
+                    x.chunks_exact(cols).zip(&u[i]).map(|(row, u)| u * along(row)).sum::<f64>()
+                };
+                let off: Vec<f64> =
+                    (0..s).filter(|&i| sigma(i) / length > 0.006).map(|i| (value(i) - 1.0).abs()).collect();
+                let (mean, most) =
+                    (off.iter().sum::<f64>() / off.len() as f64, off.iter().copied().fold(0.0, f64::max));
+                println!("{rows} × {cols}: off by {mean:.3}, {most:.3} at most");
+                assert!(mean < 0.08 && most < 0.25, "{rows} × {cols}: off by {mean}, {most} at most");
+            }
         }
     }
 
