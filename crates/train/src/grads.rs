@@ -4,7 +4,7 @@ use crate::TrainError;
 use burn::module::{ModuleVisitor, Param};
 use burn::prelude::Module;
 use burn::tensor::{Device, Gradients, Tensor};
-use shuyuan_model::Qwen3ForCausalLM;
+use shuyuan_model::{ParamMapper, Qwen3ForCausalLM, map_params};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -44,24 +44,15 @@ impl ModuleVisitor for Add<'_> {
     }
 }
 
-struct Zeros {
-    path: Vec<String>,
-    by_name: BTreeMap<String, Tensor<1>>,
-}
+/// A zero for each number of the parameters that pass.
+#[derive(Default)]
+struct Zeros(BTreeMap<String, Tensor<1>>);
 
-impl ModuleVisitor for Zeros {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_string());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
+impl ParamMapper for Zeros {
+    fn map<const D: usize>(&mut self, name: &str, value: Tensor<D>) -> Tensor<D> {
         let zeros = Tensor::zeros([value.shape().num_elements()], &value.device());
-        self.by_name.insert(self.path.join("."), zeros);
+        self.0.insert(name.to_string(), zeros);
+        value
     }
 }
 
@@ -80,9 +71,9 @@ impl Grads {
 
     /// Those of nothing: a zero for each number of `model`, where it is.
     pub(crate) fn zeros(model: &Qwen3ForCausalLM) -> Self {
-        let mut zeros = Zeros { path: Vec::new(), by_name: BTreeMap::new() };
-        model.valid().visit(&mut zeros);
-        Self { by_name: zeros.by_name }
+        let mut zeros = Zeros::default();
+        map_params(model.valid(), &mut zeros);
+        Self { by_name: zeros.0 }
     }
 
     /// Adds those of the same parameters, from wherever they are.
