@@ -3,19 +3,17 @@
 
 STUDY is a TOML file: on top what all variants share, then a table [variant."NAME"] with what is different in each. Keys:
 
-  recipe      the recipe file they start from (as `pretrain --recipe`), from the project's folder; "rule" for none: `pretrain`
-              chooses by itself, which needs minutes
+  recipe      the recipe file they start from (as `pretrain --recipe`), from the project's folder
   model, train, optimizer
               tables of a recipe, laid over it
-  tokens      how much is learned, or
-  minutes     how long
+  tokens      how much is learned
   seeds       a list
   vocab_size  of the tokenizer; mix: bytes, files or languages, as `race --mix`; bytes: text of each file at most
   average     the mean of the weights of the last N checkpoints is examined, N of train.keep_checkpoints
 
 --data is a folder made by `train_race.py split`. Tokenizers and corpora are built once in --work; results go to
 --work/results.jsonl, one line a run, and what is there already is not run again: stop it, add variants, go on. With --lanes 2
-two runs share the processor's cores, so that tokens alone compare; what has minutes asks for one lane and a quiet machine.
+two runs share the processor's cores. What compares at equal time is raced by rule.py.
 
 Bits per byte are means of files, then of languages, as `race` has them. ± is the standard error of seeds. `beside the first`
 is the mean over seeds of the difference to the same seed of the first variant, in hundredths of a bit.
@@ -38,7 +36,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLES = ("model", "train", "optimizer")
-KEYS = {"recipe", "tokens", "minutes", "seeds", "vocab_size", "mix", "bytes", "average", *TABLES}
+KEYS = {"recipe", "tokens", "seeds", "vocab_size", "mix", "bytes", "average", *TABLES}
 DEFAULTS = {"recipe": "recipes/2m.toml", "seeds": [1], "vocab_size": 6400, "mix": "languages"}
 SAMPLE = 36_000_000  # bytes that a tokenizer is trained on, as `race` has it
 
@@ -75,15 +73,9 @@ def read_study(path):
     whole = {}
     for name, own in variants.items():
         one = laid_over(laid_over(DEFAULTS, study), own)
-        if "tokens" in own:
-            one.pop("minutes", None)
-        elif "minutes" in own:
-            one.pop("tokens", None)
-        unknown, length = set(one) - KEYS, {"tokens", "minutes"} & set(one)
-        if unknown or len(length) != 1:
-            sys.exit(f"{path}: {name}: " + (f"unknown keys {sorted(unknown)}" if unknown else "expected tokens or minutes"))
-        if one["recipe"] == "rule" and ("tokens" in one or set(TABLES) & set(one)):
-            sys.exit(f"{path}: {name}: the rule takes minutes and no tables of a recipe")
+        unknown = set(one) - KEYS
+        if unknown or "tokens" not in one:
+            sys.exit(f"{path}: {name}: " + (f"unknown keys {sorted(unknown)}" if unknown else "expected tokens, found none"))
         whole[name] = one
     return whole
 
@@ -161,15 +153,12 @@ class Study:
         corpus = self.corpus(variant)
         output = self.work / "runs" / identity(variant, seed)
         shutil.rmtree(output, ignore_errors=True)
-        length = []
-        if variant["recipe"] != "rule":
-            recipe, step = recipe_of(variant, seed)
-            path = output.with_suffix(".toml")
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(recipe)
-            length = ["--recipe", path]
-        length += ["--minutes", variant["minutes"]] if "minutes" in variant else ["--steps", round(variant["tokens"] / step)]
-        summary = self.run("pretrain", "--corpus", corpus, "--output", output, *length, cores=cores)
+        recipe, step = recipe_of(variant, seed)
+        path = output.with_suffix(".toml")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(recipe)
+        steps = round(variant["tokens"] / step)
+        summary = self.run("pretrain", "--corpus", corpus, "--output", output, "--recipe", path, "--steps", steps, cores=cores)
         model = mean_of(output, variant["average"]) if variant.get("average") else output / "model"
         bits = {}
         for path, most in self.heldout().items():
@@ -184,7 +173,7 @@ class Study:
 
 def identity(variant, seed):
     """What tells one run from another; the recipe file's text belongs to it."""
-    shipped = (ROOT / variant["recipe"]).read_text() if variant["recipe"] != "rule" else ""
+    shipped = (ROOT / variant["recipe"]).read_text()
     what = {key: value for key, value in variant.items() if key != "seeds"}
     return hashlib.sha256(json.dumps([what, seed, shipped], sort_keys=True).encode()).hexdigest()[:16]
 
@@ -250,8 +239,6 @@ def main():
     p.add_argument("--heldout", type=float, default=0.25, help="the part of each held-out file that is read (default: 0.25)")
     a = p.parse_args()
     variants, study = read_study(a.study), Study(a)
-    if a.lanes > 1 and any("minutes" in variant for variant in variants.values()):
-        sys.exit("variants with minutes need the machine for themselves: --lanes 1")
     results = {}
     if study.results.exists():
         results = {one["id"]: one for one in map(json.loads, study.results.read_text().splitlines())}

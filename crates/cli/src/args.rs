@@ -171,6 +171,15 @@ impl Global {
         Ok(Academy::new(Home::open(&root)?, self.lang()).with_store(store))
     }
 
+    /// The same, computing on one device or several: cpu, cuda:1, or cuda:0,cuda:1.
+    pub(crate) fn academy_on(&self, devices: &str) -> Result<Academy> {
+        let mut academy = self.academy()?;
+        let mut devices = shuyuan_tensor::device_list(devices).map_err(anyhow::Error::msg)?;
+        academy.device = devices.remove(0);
+        academy.cards = devices;
+        Ok(academy)
+    }
+
     pub(crate) fn lang(&self) -> Lang {
         match self.lang {
             Some(LangArg::Zh) => Lang::Zh,

@@ -68,7 +68,7 @@ pub(crate) struct Train {
     /// Work layers out again on the way back instead of keeping them: slower, in less memory
     #[arg(long)]
     recompute: bool,
-    /// Where: as `pretrain --device`
+    /// Where: as `pretrain --device`, one of them
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
 }

@@ -38,7 +38,7 @@ impl Doctor {
             let config = recipe.config(VOCABULARY);
             let fitting = Plan::fitting(&mut recipe, &config, 1);
             let (fits, plan) = (fitting.is_ok(), fitting.unwrap_or_else(|_| Plan::new(&recipe, &config)));
-            let tokens_per_second = size.tokens_per_second(&plan, 1e9 * gflops);
+            let tokens_per_second = size.tokens_per_second(&plan, VOCABULARY, 1e9 * gflops);
             Prospect { size, plan, fits, tokens_per_second }
         });
         let academy = global.academy()?;

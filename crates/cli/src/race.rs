@@ -30,9 +30,9 @@ pub(crate) struct Race {
     /// A recipe file [default: the one that makes the most of the time]
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Tokens in the vocabulary
-    #[arg(long, value_name = "N", default_value = "6400", value_parser = count)]
-    vocab_size: usize,
+    /// Tokens in the vocabulary [default: as many as make the most of the time]
+    #[arg(long, value_name = "N", value_parser = count)]
+    vocab_size: Option<usize>,
     /// The share of each file in what is learned
     #[arg(long, default_value = "languages")]
     mix: Mix,
@@ -56,8 +56,7 @@ enum Mix {
 
 impl Race {
     pub(crate) fn run(&self, global: &Global) -> Result<()> {
-        let mut academy = global.academy()?;
-        academy.device = shuyuan_tensor::device(&self.device).map_err(anyhow::Error::msg)?;
+        let academy = global.academy_on(&self.device)?;
         let options = race::Options {
             data: self.data.clone(),
             minutes: self.minutes,

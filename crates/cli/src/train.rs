@@ -79,10 +79,7 @@ fn kept(text: &str) -> Result<Rewind, String> {
 impl Length {
     /// The academy, training where that is asked for.
     fn academy(&self, global: &Global) -> Result<Academy> {
-        let mut academy = global.academy()?;
-        let mut devices = shuyuan_tensor::device_list(&self.device).map_err(anyhow::Error::msg)?;
-        academy.device = devices.remove(0);
-        academy.cards = devices;
+        let mut academy = global.academy_on(&self.device)?;
         if self.mpi && !academy.cards.is_empty() {
             bail!("--mpi and several devices: start a rank for each card, with --device of its own");
         }

@@ -180,12 +180,9 @@ fn optimizers() {
         std::hint::black_box(sum_of_squares(&grad));
     });
     for (rows, cols) in [(C, C), (2 * I, C), (C, I), (1376, 512)] {
-        let (s, l) = (rows.min(cols) as f64, rows.max(cols) as f64);
-        // Four steps one by one, of large matrices two in the Gram form; of the symmetric products half.
-        let work = 2.0 * s * s * if s < 384.0 { 6.0 * l + 2.0 * s } else { 4.5 * l + 3.5 * s };
         let n = rows * cols;
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        time(&format!("muon_{rows}x{cols}"), work, "GFLOP/s", || {
+        time(&format!("muon_{rows}x{cols}"), muon_flops(rows, cols), "GFLOP/s", || {
             let moments = MuonMoments { first: &mut first, second: &mut second };
             let direction = muon_direction(&grad[..n], moments, rows, cols, 0.95, 1.0);
             muon_apply(&mut x[..n], &direction, rows, cols, 1e-3, 0.1);

@@ -37,7 +37,9 @@ pub use matrix::{Bytes, Input, Matrix, Part, project};
 pub use nearest::{SIGN_ROWS, dot_i16_i8, put_signs, sign_distances, sign_words};
 pub use norm_linear::{Linear, linear, linear_backward};
 pub use norm_mlp::{Mlp, MlpGrads, norm_mlp, norm_mlp_backward};
-pub use optim::{MUON_SECOND, MUON_STEPS, MuonMoments, adamw, muon_apply, muon_direction, sum_of_squares};
+pub use optim::{
+    MUON_SECOND, MUON_STEPS, MuonMoments, adamw, muon_apply, muon_direction, muon_flops, sum_of_squares,
+};
 pub use paged::{PAGE, Page, PageShape, PagedAttention, Span, paged_attention};
 pub use pool::{parallel, set_threads, threads};
 pub use quant::{BlockType, can_quantize, dequantize, quantize, quantize_into};

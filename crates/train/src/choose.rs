@@ -43,9 +43,12 @@ pub struct Size {
 }
 
 impl Size {
-    /// Tokens a second where products are multiplied at `peak` FLOP/s.
-    pub fn tokens_per_second(&self, plan: &Plan, peak: f64) -> f64 {
-        plan.tokens_per_step as f64 * self.reached * peak / plan.flops_per_step
+    /// Tokens a second where products are multiplied at `peak` FLOP/s, with a vocabulary of `vocab_size`.
+    pub fn tokens_per_second(&self, plan: &Plan, vocab_size: usize, peak: f64) -> f64 {
+        let tokens = plan.tokens_per_step as f64;
+        // Forward and back, by input and by weight: three products of two operations.
+        let logits = 6.0 * tokens * rows_past(&self.recipe, vocab_size);
+        tokens * self.reached * peak / (plan.flops_per_step - (1.0 - LOGITS) * logits)
     }
 }
 
@@ -76,6 +79,12 @@ pub fn foretold(params: f64, bytes: f64, unique: f64) -> f64 {
 const LAW: [f64; 5] = [1.389, 270.5, 0.5, 399.7, 0.4];
 /// After so many passes more, text is worn out.
 const REPEATS: f64 = 15.0;
+/// The vocabulary of the runs that the law is of.
+const VOCABULARY: f64 = 6400.0;
+/// What a number in the embedding's rows past that is worth beside the model's others, and what a product with it costs
+/// beside other products: as measured with 9,600 and 12,800 (docs/LOG.md, 2026-11-29, fifth part).
+const ROWS: f64 = 0.55;
+const LOGITS: f64 = 0.6;
 
 /// The shipped sizes, best first. `measure` gives the seconds of a step, or none where that would take too long; it was asked
 /// for the two that come out first.
@@ -94,7 +103,8 @@ pub fn choose(
         let config = recipe.config(budget.vocab_size);
         match Plan::fitting(&mut recipe, &config, 1) {
             Ok(plan) => {
-                let counted = plan.tokens_per_step as f64 / size.tokens_per_second(&plan, budget.peak);
+                let counted = plan.tokens_per_step as f64
+                    / size.tokens_per_second(&plan, budget.vocab_size, budget.peak);
                 let bits_per_byte = at_the_end(budget, &recipe, &plan, counted);
                 let choice = Choice { name, recipe, seconds_per_step: counted, bits_per_byte };
                 candidates.push(Candidate { choice, counted, asked: false, measured: false });
@@ -128,6 +138,33 @@ pub fn choose(
     }
 }
 
+/// Which vocabulary makes the most of `seconds` of training on `unique` bytes of text, at `peak` FLOP/s: with a larger one a
+/// token is more text, and costs more.
+///
+/// # Errors
+/// If no size fits into memory, what the smallest needs.
+pub fn vocabulary(seconds: f64, unique: f64, peak: f64) -> Result<usize, TrainError> {
+    let mut best = (f64::INFINITY, 0);
+    for vocab_size in VOCABULARIES {
+        let bytes_per_token = bytes_per_token(vocab_size);
+        let tokens_per_epoch = unique / bytes_per_token;
+        let budget = Budget { seconds, tokens_per_epoch, bytes_per_token, vocab_size, peak };
+        let bits = choose(&budget, |_, _| Ok(None))?[0].bits_per_byte;
+        if bits < best.0 {
+            best = (bits, vocab_size);
+        }
+    }
+    Ok(best.1)
+}
+
+/// Vocabularies to choose from.
+const VOCABULARIES: [usize; 5] = [3200, 4800, 6400, 9600, 12_800];
+
+/// Bytes in a token of Chinese and English text alike, as our tokenizers came out (docs/LOG.md, 2026-11-29).
+fn bytes_per_token(vocab_size: usize) -> f64 {
+    3.2 * (vocab_size as f64 / VOCABULARY).powf(0.17)
+}
+
 /// A size while the choice is made.
 struct Candidate {
     choice: Choice,
@@ -144,7 +181,13 @@ fn at_the_end(budget: &Budget, recipe: &Recipe, plan: &Plan, seconds_per_step: f
     // What is done while rates rise counts for less.
     let steps = steps * steps / (steps + recipe.optimizer.warmup_steps as f64);
     let bytes = |tokens: f64| tokens * budget.bytes_per_token;
-    foretold(plan.params as f64, bytes(steps * plan.tokens_per_step as f64), bytes(budget.tokens_per_epoch))
+    let params = plan.params as f64 - (1.0 - ROWS) * rows_past(recipe, budget.vocab_size);
+    foretold(params, bytes(steps * plan.tokens_per_step as f64), bytes(budget.tokens_per_epoch))
+}
+
+/// Numbers in the embedding's rows past [`VOCABULARY`]; below 0 for a smaller one.
+fn rows_past(recipe: &Recipe, vocab_size: usize) -> f64 {
+    recipe.model.hidden_size as f64 * (vocab_size as f64 - VOCABULARY)
 }
 
 #[cfg(test)]
@@ -173,6 +216,18 @@ mod tests {
             assert_eq!(chosen(budget(minutes, 1e9, 4e11)), "2m");
         }
         assert!(size(chosen(budget(60.0, 1e9, 4e13))) > size(chosen(budget(60.0, 1e9, 4e11))));
+    }
+
+    #[test]
+    fn more_time_is_worth_a_larger_vocabulary() {
+        let mut last = 0;
+        for minutes in [0.1, 2.0, 10.0, 60.0, 600.0] {
+            let size = vocabulary(60.0 * minutes, 1e9, 4e11).unwrap();
+            assert!(size >= last, "{minutes} minutes: {size} after {last}");
+            last = size;
+        }
+        assert_eq!(vocabulary(1.0, 1e9, 1e11).unwrap(), VOCABULARIES[0]);
+        assert_eq!(last, *VOCABULARIES.last().unwrap());
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod validation;
 
 pub use bench::{Bench, Timing};
 pub use checkpoint::recipe as recipe_of;
-pub use choose::{Budget, Choice, Size, choose, foretold, sizes};
+pub use choose::{Budget, Choice, Size, choose, foretold, sizes, vocabulary};
 pub use contrastive::contrastive;
 pub use data::Data;
 pub use diagnosis::{Finding, Rule, diagnose};

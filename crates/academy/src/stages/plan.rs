@@ -41,6 +41,19 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
     Ok(best.recipe.clone())
 }
 
+/// The vocabulary that makes the most of the time for `bytes` of text, as foretold; says which.
+pub(super) fn vocabulary(academy: &Academy, bytes: u64, minutes: f64) -> Result<usize> {
+    let seconds = 60.0 * minutes * academy.team() as f64;
+    let peak = 1e9 * shuyuan_tensor::matmul_peak(&academy.device);
+    let vocab_size = shuyuan_train::vocabulary(seconds, bytes as f64, peak)?;
+    let text = match academy.lang {
+        Lang::Zh => format!("{minutes:.1} 分钟:选 {vocab_size} 个词元的词表。"),
+        Lang::En => format!("{minutes:.1} min: a vocabulary of {vocab_size} tokens."),
+    };
+    academy.events.message(Level::Info, text);
+    Ok(vocab_size)
+}
+
 /// Bytes of text in a token of this corpus.
 pub(super) fn bytes_per_token(corpus: &Corpus) -> f64 {
     let report = &corpus.manifest().report;

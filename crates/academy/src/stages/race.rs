@@ -29,8 +29,8 @@ pub struct Options {
     pub output: PathBuf,
     /// How the model is trained, but for its length; none for the recipe that makes the most of the time.
     pub recipe: Option<Recipe>,
-    /// Size of the vocabulary.
-    pub vocab_size: usize,
+    /// Size of the vocabulary; none for the one that makes the most of the time.
+    pub vocab_size: Option<usize>,
     /// How often each file is read.
     pub mix: Mix,
 }
@@ -127,9 +127,13 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
             _ => {}
         }
     }
+    let vocab_size = match options.vocab_size {
+        Some(size) => size,
+        None => plan::vocabulary(academy, train.iter().map(|(_, bytes)| bytes).sum(), options.minutes)?,
+    };
     let tokenizer = tokenizer::Options {
         inputs: train.iter().map(|(path, _)| path.clone()).collect(),
-        vocab_size: options.vocab_size,
+        vocab_size,
         limit: Some(SAMPLE / train.len() as u64),
         output: output.join("tokenizer"),
     };
@@ -150,7 +154,7 @@ pub fn run(academy: &Academy, options: &Options, stop: &AtomicBool) -> Result<Ou
     }
     let mut recipe = match &options.recipe {
         Some(recipe) => recipe.clone(),
-        None => plan::choose(academy, &Corpus::open(&corpus.output)?, options.vocab_size, left / 60.0)?,
+        None => plan::choose(academy, &Corpus::open(&corpus.output)?, vocab_size, left / 60.0)?,
     };
     let left = 60.0 * options.minutes - SPARE - lap("choice");
     (recipe.train.validate_every, recipe.train.checkpoint_every) = (0, u64::MAX);

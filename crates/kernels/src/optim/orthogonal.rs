@@ -26,7 +26,17 @@ pub(crate) fn orthogonalise(x: &mut [f32], rows: usize, cols: usize) {
     let norm = (1.01 * sum_of_squares(x).sqrt() + 1e-7) as f32;
     scale(x, 1.0 / norm);
     let mut room = Room::new(rows, cols);
-    if rows != cols && room.s >= GRAM_FROM { room.in_gram_form(x) } else { room.step_by_step(x) }
+    if by_gram(rows, cols) { room.in_gram_form(x) } else { room.step_by_step(x) }
+}
+
+fn by_gram(rows: usize, cols: usize) -> bool {
+    rows != cols && rows.min(cols) >= GRAM_FROM
+}
+
+/// FLOP of orthogonalising a (rows, cols) matrix: of symmetric products half.
+pub fn flops(rows: usize, cols: usize) -> f64 {
+    let (s, long) = (rows.min(cols) as f64, rows.max(cols) as f64);
+    2.0 * s * s * if by_gram(rows, cols) { 4.5 * long + 3.5 * s } else { 6.0 * long + 2.0 * s }
 }
 
 /// What orthogonalising a matrix needs room for. Of its sides `s` is the smaller.
@@ -39,7 +49,6 @@ struct Room {
     gram: Scratch,
     /// A polynomial of it.
     poly: Scratch,
-    spare: Scratch,
     left: Panels,
     right: Panels,
     square: Panels,
@@ -52,11 +61,11 @@ impl Room {
     fn new(rows: usize, cols: usize) -> Self {
         let packer = Packer::new(Precision::Bf16);
         let (s, long) = (rows.min(cols), rows.max(cols));
-        let [gram, poly, spare] = [0; 3].map(|_| Scratch::take(s * s));
+        let [gram, poly] = [0; 2].map(|_| Scratch::take(s * s));
         let [left, right, square] = [0; 3].map(|_| packer.panels(s, s));
         let [wide_left, wide_right] = [0; 2].map(|_| packer.panels(s, long));
         let other = packer.panels(long, s);
-        Self { packer, rows, cols, s, gram, poly, spare, left, right, square, wide_left, wide_right, other }
+        Self { packer, rows, cols, s, gram, poly, left, right, square, wide_left, wide_right, other }
     }
 
     /// Multiplies `x` by each polynomial in turn.
@@ -74,19 +83,28 @@ impl Room {
     /// Not sooner: the second step makes some great singular values small, by taking great numbers from each other that are
     /// rounded to bf16, and the Gram matrix has their squares. With one step before it they ended off by up to .6.
     fn in_gram_form(&mut self, x: &mut [f32]) {
-        let [first, second, rest @ ..] = STEPS;
+        let Self { packer, s, .. } = *self;
+        let [first, second, third, fourth] = STEPS;
         for step in [first, second] {
             self.gram_of(x);
             self.polynomial(step);
             self.multiply(x);
         }
         self.gram_of(x);
-        let mut all = Scratch::take(self.s * self.s);
-        for (nth, step) in rest.into_iter().enumerate() {
-            self.polynomial(step);
-            self.follow(&mut all, nth == 0, nth + 1 == rest.len());
-        }
-        std::mem::swap(&mut self.poly, &mut all);
+        self.polynomial(third);
+        let [mut of_third, mut product] = [0; 2].map(|_| Scratch::take(s * s));
+        std::mem::swap(&mut self.poly, &mut of_third);
+        // The Gram matrix as if W had been multiplied: poly · gram · poly. All are polynomials of one matrix, so their
+        // products are symmetric, and in whatever order the same.
+        packer.pack_left(Mat::new(&of_third, s, s), &mut self.left);
+        symmetric(packer, &self.left, &self.right, s, &mut product, s);
+        packer.pack_right(Mat::new(&product, s, s), &mut self.right);
+        symmetric(packer, &self.left, &self.right, s, &mut self.gram, s);
+        self.polynomial(fourth);
+        packer.pack_left(Mat::new(&self.poly, s, s), &mut self.left);
+        packer.pack_right(Mat::new(&of_third, s, s), &mut self.square);
+        symmetric(packer, &self.left, &self.square, s, &mut product, s);
+        std::mem::swap(&mut self.poly, &mut product);
         self.multiply(x);
     }
 
@@ -123,26 +141,6 @@ impl Room {
             (short, long)
         };
         packer.ready().product(left.at(0, 0), right.at(0, 0), s, MatMut::new(x, rows, cols), false);
-    }
-
-    /// After [`Self::polynomial`]: `all = poly · all`, and `gram` as if W had been multiplied by `poly`. All are
-    /// polynomials of one matrix, so their products are symmetric, and in whatever order the same.
-    fn follow(&mut self, all: &mut Scratch, first: bool, last: bool) {
-        let Self { packer, s, .. } = *self;
-        packer.pack_left(Mat::new(&self.poly, s, s), &mut self.left);
-        if first {
-            all.copy_from_slice(&self.poly);
-        } else {
-            packer.pack_right(Mat::new(all, s, s), &mut self.square);
-            symmetric(packer, &self.left, &self.square, s, &mut self.spare, s);
-            std::mem::swap(all, &mut self.spare);
-        }
-        if last {
-            return;
-        }
-        symmetric(packer, &self.left, &self.right, s, &mut self.spare, s);
-        packer.pack_right(Mat::new(&self.spare, s, s), &mut self.right);
-        symmetric(packer, &self.left, &self.right, s, &mut self.gram, s);
     }
 }
 
