@@ -79,12 +79,15 @@ pub fn foretold(params: f64, bytes: f64, unique: f64) -> f64 {
 const LAW: [f64; 5] = [1.389, 270.5, 0.5, 399.7, 0.4];
 /// After so many passes more, text is worn out.
 const REPEATS: f64 = 15.0;
+/// Passes over a corpus at most. Past these it is learned by heart; with a decay that keeps it from that, more passes came to
+/// no more than two (docs/LOG.md, 2026-11-29, fifth part).
+const PASSES: f64 = 2.0;
 /// The vocabulary of the runs that the law is of.
 const VOCABULARY: f64 = 6400.0;
 /// What a number in the embedding's rows past that is worth beside the model's others, and what a product with it costs
 /// beside other products: as measured with 9,600 and 12,800 (docs/LOG.md, 2026-11-29, fifth part).
-const ROWS: f64 = 0.55;
-const LOGITS: f64 = 0.6;
+const ROWS: f64 = 0.65;
+const LOGITS: f64 = 0.45;
 
 /// The shipped sizes, best first. `measure` gives the seconds of a step, or none where that would take too long; it was asked
 /// for the two that come out first.
@@ -99,7 +102,7 @@ pub fn choose(
     let mut refused = None;
     for size in sizes() {
         let (name, mut recipe) = (size.name, size.recipe.clone());
-        recipe.train.minutes = Some(budget.seconds / 60.0);
+        (recipe.train.minutes, recipe.train.passes) = (Some(budget.seconds / 60.0), Some(PASSES));
         let config = recipe.config(budget.vocab_size);
         match Plan::fitting(&mut recipe, &config, 1) {
             Ok(plan) => {
@@ -145,7 +148,9 @@ pub fn choose(
 /// If no size fits into memory, what the smallest needs.
 pub fn vocabulary(seconds: f64, unique: f64, peak: f64) -> Result<usize, TrainError> {
     let mut best = (f64::INFINITY, 0);
-    for vocab_size in VOCABULARIES {
+    for vocab_size in
+        VOCABULARIES.into_iter().filter(|size| *size as f64 * RARE <= unique || *size == VOCABULARIES[0])
+    {
         let bytes_per_token = bytes_per_token(vocab_size);
         let tokens_per_epoch = unique / bytes_per_token;
         let budget = Budget { seconds, tokens_per_epoch, bytes_per_token, vocab_size, peak };
@@ -159,6 +164,9 @@ pub fn vocabulary(seconds: f64, unique: f64, peak: f64) -> Result<usize, TrainEr
 
 /// Vocabularies to choose from.
 const VOCABULARIES: [usize; 5] = [3200, 4800, 6400, 9600, 12_800];
+
+/// Bytes of text for each token of the vocabulary at least: rarer ones are not learned.
+const RARE: f64 = 450.0;
 
 /// Bytes in a token of Chinese and English text alike, as our tokenizers came out (docs/LOG.md, 2026-11-29).
 fn bytes_per_token(vocab_size: usize) -> f64 {
@@ -182,7 +190,8 @@ fn at_the_end(budget: &Budget, recipe: &Recipe, plan: &Plan, seconds_per_step: f
     let steps = steps * steps / (steps + recipe.optimizer.warmup_steps as f64);
     let bytes = |tokens: f64| tokens * budget.bytes_per_token;
     let params = plan.params as f64 - (1.0 - ROWS) * rows_past(recipe, budget.vocab_size);
-    foretold(params, bytes(steps * plan.tokens_per_step as f64), bytes(budget.tokens_per_epoch))
+    let tokens = (steps * plan.tokens_per_step as f64).min(PASSES * budget.tokens_per_epoch);
+    foretold(params, bytes(tokens), bytes(budget.tokens_per_epoch))
 }
 
 /// Numbers in the embedding's rows past [`VOCABULARY`]; below 0 for a smaller one.
@@ -226,7 +235,7 @@ mod tests {
             assert!(size >= last, "{minutes} minutes: {size} after {last}");
             last = size;
         }
-        assert_eq!(vocabulary(1.0, 1e9, 1e11).unwrap(), VOCABULARIES[0]);
+        assert!(vocabulary(1.0, 1e9, 1e11).unwrap() < last);
         assert_eq!(last, *VOCABULARIES.last().unwrap());
     }
 
@@ -236,6 +245,15 @@ mod tests {
         assert!(foretold(2e6, 1e8, 1e7) > once && foretold(2e6, 1e8, 1e9) == once);
         assert!(foretold(2e6, 2e8, 1e8) < once);
         assert!((foretold(2e6, 1e12, 1e7) - foretold(2e6, 1e11, 1e7)).abs() < 1e-3, "it wears out");
+    }
+
+    #[test]
+    fn little_text_ends_a_run_and_has_few_words() {
+        let of = |text, minutes| choose(&budget(minutes, text, 4e11), |_, _| Ok(None)).unwrap().remove(0);
+        assert_eq!(of(1e6, 10.0).recipe.train.passes, Some(PASSES));
+        assert!(of(1e6, 10.0).bits_per_byte > of(1e9, 10.0).bits_per_byte);
+        let words = |bytes| vocabulary(600.0, bytes, 4e11).unwrap();
+        assert!(words(3e6) < words(3e8) && words(1e3) == VOCABULARIES[0]);
     }
 
     #[test]

@@ -111,6 +111,9 @@ pub struct TrainRecipe {
     /// Minutes of training; the schedule then follows the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
+    /// Passes over the corpus at most: they end the run where its length would make more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes: Option<f64>,
     /// How the run begins, if otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstRecipe>,
@@ -137,6 +140,7 @@ impl Default for TrainRecipe {
             recompute: false,
             steps: None,
             minutes: None,
+            passes: None,
             first: None,
             seed: 1,
             precision: "bf16".into(),
@@ -314,6 +318,9 @@ impl Recipe {
         }
         if train.minutes.is_some_and(|m| !(m.is_finite() && m > 0.0)) {
             return Err("train.minutes must be a positive number".into());
+        }
+        if train.passes.is_some_and(|passes| !(passes.is_finite() && passes > 0.0)) {
+            return Err("train.passes must be a positive number".into());
         }
         if !["bf16", "f32"].contains(&train.precision.as_str()) {
             return Err(format!("train.precision must be \"bf16\" or \"f32\", found {:?}", train.precision));

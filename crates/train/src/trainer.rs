@@ -132,6 +132,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     let device = model.valid().device();
     let mut team = Team::begin(device.clone(), cards, ranks, recipe, model.config())?;
     let mut rows = state.rows.unwrap_or((recipe.train.batch, recipe.train.tokens));
+    let per_epoch = data.tokens_per_epoch();
     let mut grads = Grads::default();
     let mut waited = 0.0;
     let mut last_moment = state.seconds;
@@ -139,7 +140,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
     while !state.finished && !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
         let step = state.step + 1;
-        let progress = progress(recipe, &state);
+        let progress = progress(recipe, &state, per_epoch);
         let factor = schedule::factor(&recipe.optimizer, step, progress);
         if recipe.rows(progress) != rows {
             rows = recipe.rows(progress);
@@ -198,7 +199,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         state.seconds += seconds;
         state.cursor = data.cursor();
         state.rows = recipe.train.first.map(|_| rows);
-        state.finished = self::progress(recipe, &state) >= 1.0;
+        state.finished = self::progress(recipe, &state, per_epoch) >= 1.0;
         let mut metric = Metric {
             step,
             tokens: state.tokens,
@@ -223,7 +224,7 @@ pub fn run(job: Job, observer: &mut dyn Observer) -> Result<Summary, TrainError>
         state.validation_mrr = metric.validation_recall.map(|recall| recall.mrr);
         recorder.write(&metric)?;
         events.write(&metric)?;
-        observer.step(&metric, self::progress(recipe, &state));
+        observer.step(&metric, self::progress(recipe, &state, per_epoch));
         if state.seconds - last_moment >= observer.every_seconds() || step == 1 {
             last_moment = state.seconds;
             observer.moment(&model.valid(), &metric);
@@ -362,11 +363,13 @@ pub(crate) fn teach(
     Ok(total)
 }
 
-/// How much of the run is done, 0 to 1: by steps or by the clock, whichever is further.
-fn progress(recipe: &Recipe, state: &State) -> f64 {
+/// How much of the run is done, 0 to 1: by steps, by the clock or by passes over the data, whichever is furthest.
+fn progress(recipe: &Recipe, state: &State, tokens_per_epoch: u64) -> f64 {
     let steps = recipe.train.steps.map_or(0.0, |steps| state.step as f64 / steps as f64);
     let clock = recipe.train.minutes.map_or(0.0, |minutes| state.seconds / (60.0 * minutes));
-    steps.max(clock).min(1.0)
+    let passes =
+        recipe.train.passes.map_or(0.0, |most| state.tokens as f64 / (most * tokens_per_epoch as f64));
+    steps.max(clock).max(passes).min(1.0)
 }
 
 /// Whether a run may go on under another recipe: only its length, its records and its memory may change.

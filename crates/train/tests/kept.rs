@@ -177,6 +177,17 @@ fn weights(dir: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn passes_end_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(34);
+    // A step reads 32 tokens, and this data has one.
+    recipe.train.passes = Some(320.0);
+    let summary = teach(&dir.path().join("run"), &recipe, Lesson::new(|_| None), false, &mut Seen::default());
+    let summary = summary.unwrap();
+    assert_eq!((summary.steps, summary.stopped), (10, false));
+}
+
+#[test]
 fn the_last_few_and_the_best_are_kept_as_models() {
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");

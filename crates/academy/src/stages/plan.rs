@@ -38,6 +38,22 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
         }
     };
     academy.events.message(Level::Info, text);
+    let train = &best.recipe.train;
+    let tokens =
+        budget.seconds / best.seconds_per_step * (train.batch * train.tokens * train.accumulation) as f64;
+    let enough = tokens / budget.tokens_per_epoch;
+    if let Some(most) = train.passes.filter(|most| enough > *most) {
+        let text = match academy.lang {
+            Lang::Zh => format!(
+                "时间够把这些文字读 {enough:.1} 遍,但读过 {most} 遍就只是在背诵:到那时提前结束。想用满时间,请加文字。"
+            ),
+            Lang::En => format!(
+                "There is time for {enough:.1} passes over this text, but past {most} it is only learned by heart: the run \
+                 ends there. To use all of the time, add text."
+            ),
+        };
+        academy.events.message(Level::Info, text);
+    }
     Ok(best.recipe.clone())
 }
 
@@ -151,7 +167,10 @@ pub(super) fn tell_plan(
     // Half the peak is what small models reach.
     let guess = plan.flops_per_step / (0.5 * peak);
     let within = |seconds: f64| recipe.train.minutes.map(|minutes| (60.0 * minutes / seconds) as u64);
-    let steps = |seconds| [within(seconds), recipe.train.steps].into_iter().flatten().min();
+    let passes = recipe.train.passes.zip(data.as_ref()).map(|(passes, data)| {
+        (passes * data.tokens_per_epoch() as f64 / plan.tokens_per_step as f64).ceil() as u64
+    });
+    let steps = |seconds| [within(seconds), recipe.train.steps, passes].into_iter().flatten().min();
     let seconds = match data {
         Some(data) if steps(guess).is_some_and(|steps| steps >= 50 * REHEARSED) => {
             let between = match &academy.ranks {
