@@ -378,6 +378,7 @@ fn same_run(old: &Recipe, new: &Recipe) -> bool {
     old.kind = old.kind.or(new.kind);
     old.train.steps = new.train.steps;
     old.train.minutes = new.train.minutes;
+    old.train.passes = new.train.passes;
     old.train.recompute = new.train.recompute;
     old.train.checkpoint_every = new.train.checkpoint_every;
     old.train.keep_checkpoints = new.train.keep_checkpoints;
