@@ -38,11 +38,10 @@ pub(super) fn choose(academy: &Academy, corpus: &Corpus, vocab_size: usize, minu
         }
     };
     academy.events.message(Level::Info, text);
-    let train = &best.recipe.train;
-    let tokens =
-        budget.seconds / best.seconds_per_step * (train.batch * train.tokens * train.accumulation) as f64;
+    let plan = Plan::new(&best.recipe, &best.recipe.config(vocab_size));
+    let tokens = budget.seconds / best.seconds_per_step * plan.tokens_per_step as f64;
     let enough = tokens / budget.tokens_per_epoch;
-    if let Some(most) = train.passes.filter(|most| enough > *most) {
+    if let Some(most) = best.recipe.train.passes.filter(|most| enough > *most) {
         let text = match academy.lang {
             Lang::Zh => format!(
                 "时间够把这些文字读 {enough:.1} 遍,但读过 {most} 遍就只是在背诵:到那时提前结束。想用满时间,请加文字。"
